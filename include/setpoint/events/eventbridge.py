@@ -1,0 +1,12 @@
+from typing import Literal
+
+from setpoint.events.contract import EventConfig
+
+
+class Config_(EventConfig):
+    kind: Literal["eventbridge"]
+
+
+class EventBridgeEvent:
+    Config = Config_
+    recognises = parse = wanted = None

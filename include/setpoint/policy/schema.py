@@ -1,0 +1,194 @@
+"""The policy file: what one fleet does, when, on which numbers, within which limits.
+
+Field names are the field's own words (desired capacity, cooldown, settle, observation). Everything that
+depends on a registered name (``source``, ``strategy``, ``kind``) brings its own section; see :mod:`setpoint.policy.choice`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from setpoint.events import EVENTS
+from setpoint.events.contract import EventConfig
+from setpoint.model.base import Units, Value
+from setpoint.policy.choice import OneOf
+from setpoint.policy.fields import Aggregate, Duration, Ratio, Step, refuse
+from setpoint.sources import SOURCES
+from setpoint.sources.contract import MetricConfig
+from setpoint.strategies import STRATEGIES
+from setpoint.strategies.contract import StrategyConfig
+from setpoint.targets import TARGETS
+from setpoint.targets.contract import TargetConfig
+
+PolicyName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}$",
+        description="lower-case letters, digits and dashes, at most 63: it becomes part of the Dag's id",
+    ),
+]
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Triggers(Value):
+    """What starts a run: events, a schedule, or both. A person and the REST API always can."""
+
+    events: tuple[Annotated[EventConfig, OneOf(EVENTS, "kind")], ...] = ()
+    every: Duration | None = Field(default=None, description="run on a fixed interval")
+    cron: str | None = Field(default=None, max_length=100, description="run on a cron expression, in UTC")
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Self:
+        if self.every is not None and self.cron is not None:
+            raise refuse("every and cron are two ways to say the same; keep one")
+        if self.every is not None and self.every < timedelta(seconds=10):
+            raise refuse("every is at least 10s: a run itself takes a few seconds")
+        if self.cron is not None and not re.fullmatch(r"\S+(\s+\S+){4}", self.cron.strip()):
+            raise refuse("cron has five fields: minute hour day-of-month month day-of-week")
+        return self
+
+
+class OnDegraded(StrEnum):
+    """What may still happen on data that is degraded: usable, but not clean."""
+
+    HOLD = "hold"
+    """Nothing changes."""
+    HOLD_SCALE_IN = "hold_scale_in"
+    """Scaling out may go ahead; scaling in may not."""
+
+
+class QualityConfig(Value):
+    """What one metric's points must be like before anybody acts on them."""
+
+    max_age: Duration | None = Field(
+        default=None, description="age of the newest point at most; 3 periods plus the settle offset when left out"
+    )
+    min_coverage: float = Field(default=0.8, gt=0, le=1, description="share of expected points below which data fails")
+    full_coverage: float = Field(default=0.95, gt=0, le=1, description="share below which data is degraded")
+    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
+        default=None, description="lowest and highest value there can be"
+    )
+    zero_guard: bool = Field(
+        default=True, description="a series of nothing but zeros is an outage, not a quiet service"
+    )
+    on_degraded: OnDegraded = OnDegraded.HOLD
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.between is not None and self.between[0] >= self.between[1]:
+            raise refuse(f"between is the lowest and the highest value, in this order; got {list(self.between)}")
+        if self.full_coverage < self.min_coverage:
+            raise refuse("full_coverage is at least min_coverage: degraded comes before failed")
+        return self
+
+
+class StepLimit(Value):
+    """The largest change in one step, by direction."""
+
+    out: Step | None = None
+    in_: Step | None = Field(default=None, alias="in")
+
+
+class Cooldown(Value):
+    """How long a target rests after a change before it may move again, by the direction it would move."""
+
+    out: Duration = timedelta(minutes=2)
+    in_: Duration = Field(default=timedelta(minutes=10), alias="in")
+
+
+class Limits(Value):
+    """What no decision may cross."""
+
+    min: Units
+    max: Units
+    max_step: StepLimit = StepLimit()
+    cooldown: Cooldown = Cooldown()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise refuse(f"limits.min ({self.min}) is at most limits.max ({self.max})")
+        return self
+
+
+class HealthLimit(Value):
+    """What healthy means for one metric after a change."""
+
+    aggregate: Aggregate = "mean"
+    max: FiniteFloat | None = None
+    min: FiniteFloat | None = None
+    no_worse_than: Ratio | None = Field(default=None, description="at most this many times the value before the change")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.max is None and self.min is None and self.no_worse_than is None:
+            raise refuse("a health limit needs max, min or no_worse_than")
+        if self.max is not None and self.min is not None and self.min > self.max:
+            raise refuse(f"min ({self.min:g}) is at most max ({self.max:g})")
+        return self
+
+
+class OnHarm(StrEnum):
+    """What follows when health got worse after a change."""
+
+    KEEP = "keep"
+    ROLL_BACK = "roll_back"
+
+
+class FeedbackConfig(Value):
+    """How a change is watched, and what follows when it hurts."""
+
+    after: Duration = Field(
+        description="the observation window: how long health is watched once capacity is in service"
+    )
+    in_service_timeout: Duration = Field(
+        default=timedelta(minutes=10), description="how long new capacity may take to be in service"
+    )
+    healthy: dict[MetricName, HealthLimit] = Field(min_length=1)
+    min_samples: int = Field(default=3, ge=1, description="points before and after below which nothing is concluded")
+    on_degraded: OnHarm = OnHarm.ROLL_BACK
+
+
+class Reconcile(StrEnum):
+    """What the reconcile Dag does about drift."""
+
+    REPORT = "report"
+    REPAIR = "repair"
+    """Bring a target that stands outside the policy's bounds back to the nearest bound. Nothing else is repaired."""
+
+
+class Policy(Value):
+    """One fleet's policy: one file, one Dag, many targets."""
+
+    version: Literal[1]
+    name: PolicyName
+    owner: str = Field(min_length=1, max_length=100, description="the team to ask")
+    description: str = Field(default="", max_length=500)
+    dry_run: bool = Field(default=False, description="decide and record, change nothing")
+    targets: Annotated[TargetConfig, OneOf(TARGETS, "kind")]
+    triggers: Triggers = Triggers()
+    metrics: dict[MetricName, Annotated[MetricConfig, OneOf(SOURCES, "source")]] = Field(min_length=1)
+    quality: dict[MetricName, QualityConfig] = Field(default_factory=dict)
+    scale: Annotated[StrategyConfig, OneOf(STRATEGIES, "strategy")]
+    limits: Limits
+    feedback: FeedbackConfig
+    reconcile: Reconcile = Reconcile.REPORT
+
+    def quality_of(self, metric: str) -> QualityConfig:
+        """A metric's quality section, or the defaults when the policy has none for it."""
+        return self.quality.get(metric, QualityConfig())
+
+    def max_age_of(self, metric: str) -> timedelta:
+        """How old a metric's newest point may be: the policy's word, or 3 periods plus the settle offset."""
+        declared = self.quality_of(metric).max_age
+        config = self.metrics[metric]
+        return declared if declared is not None else 3 * config.period + config.settle
+
+    def deciding_metrics(self) -> tuple[str, ...]:
+        """The metrics the strategy reads; their quality is what gates a change."""
+        return tuple(dict.fromkeys(metric for metric, _ in self.scale.signals_wanted()))

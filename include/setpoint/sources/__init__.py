@@ -1,0 +1,11 @@
+"""Metric sources: where the numbers come from. One file and one line below make a new one."""
+
+from setpoint.registry import Registry
+
+SOURCES = Registry(
+    "setpoint.sources",
+    contract=("Config", "permissions", "fetch"),
+    builtin={
+        "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
+    },
+)

@@ -1,0 +1,15 @@
+from typing import Literal
+
+from setpoint.targets.contract import TargetConfig
+
+
+class C(TargetConfig):
+    kind: Literal["aws.autoscaling_group"]
+
+
+class AutoScalingGroupTarget:
+    Config = C
+    Reader = object
+    permissions = read_permissions = ()
+    unit = "instance"
+    find = read = health = apply = settled = None
