@@ -1,0 +1,43 @@
+"""Where this deployment keeps its things. Read from the environment, so that every Airflow component agrees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from setpoint.model.base import Value
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class Settings(Value):
+    """The deployment's own settings; ``docs/reference/settings.md`` lists the variables."""
+
+    policies: Path
+    """``SETPOINT_POLICIES``: the folder of policy files; ``include/policies`` beside the package by default."""
+    data: Path
+    """``SETPOINT_DATA``: where metric batches lie; ``$AIRFLOW_HOME/setpoint`` by default. All workers must see it."""
+    ledger_url: str
+    """``SETPOINT_LEDGER_URL``: an SQLAlchemy URL; an SQLite file in ``data`` by default.
+
+    In Airflow the connection ``setpoint_ledger``, when there is one, is used instead of the default.
+    """
+    ledger_is_default: bool
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    :param environment: the variables to read; ``os.environ`` by default.
+    """
+    variables = os.environ if environment is None else environment
+    airflow_home = Path(variables.get("AIRFLOW_HOME") or Path.home() / "airflow")
+    data = Path(variables.get("SETPOINT_DATA") or airflow_home / "setpoint").expanduser().absolute()
+    ledger_url = variables.get("SETPOINT_LEDGER_URL")
+    return Settings(
+        policies=Path(variables.get("SETPOINT_POLICIES") or _PACKAGE.parent / "policies").expanduser().absolute(),
+        data=data,
+        ledger_url=ledger_url or f"sqlite:///{data / 'ledger.db'}",
+        ledger_is_default=not ledger_url,
+    )
