@@ -83,9 +83,11 @@ class Source(Protocol):
     """Fetches many targets and metrics in as few calls as the API allows.
 
     ``Config`` is the policy section; ``permissions`` are the least privileges (IAM actions) it needs. Built with
-    the client of the connection the policy names, never with ambient credentials.
+    the client of the connection the policy names, never with ambient credentials: ``service`` is the AWS service whose
+    client it takes (``CloudWatchSource(client)``); with ``None`` it is built with nothing.
     """
 
+    service: ClassVar[str | None]
     Config: ClassVar[type[MetricConfig]]
     permissions: ClassVar[tuple[str, ...]]
 

@@ -7,6 +7,7 @@ TARGETS = Registry(
     contract=(
         "Config",
         "Reader",
+        "service",
         "permissions",
         "read_permissions",
         "unit",

@@ -11,5 +11,6 @@ class AutoScalingGroupTarget:
     Config = C
     Reader = object
     permissions = read_permissions = ()
+    service = "autoscaling"
     unit = "instance"
     find = read = health = apply = settled = None

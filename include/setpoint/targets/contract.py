@@ -47,9 +47,11 @@ def _target_error(message: str, code: str, retryable: bool) -> TargetError:
 class TargetReader(Protocol):
     """Reads targets. It holds a client without a mutating method, so a dry run cannot mutate: there is nothing to call.
 
-    ``unit`` names one unit of capacity; ``read_permissions`` are the least privileges reading needs.
+    ``unit`` names one unit of capacity; ``read_permissions`` are the least privileges reading needs. ``service`` is the
+    AWS service whose client it is built with (``AutoScalingGroupReader(client)``); with ``None`` it is built with nothing.
     """
 
+    service: ClassVar[str | None]
     unit: ClassVar[str]
     read_permissions: ClassVar[tuple[str, ...]]
 
@@ -60,8 +62,13 @@ class TargetReader(Protocol):
         """
         ...
 
-    def read(self, targets: Sequence[str]) -> Mapping[str, TargetState]:
-        """How targets stand, other operations in progress included. A target that does not exist is left out."""
+    def read(self, targets: Sequence[str], *, operations: bool = True) -> Mapping[str, TargetState]:
+        """How targets stand, other operations in progress included. A target that does not exist is left out.
+
+        :param operations: false leaves out operations that cost a call for each target to find out (an instance
+            refresh), for a first look at a large fleet; what one call tells for many targets is always included.
+        :raises TargetError: the provider could not be asked.
+        """
         ...
 
     def health(self, target: str, since: datetime) -> TargetHealth:
