@@ -4,7 +4,7 @@ from setpoint.registry import Registry
 
 EVENTS = Registry(
     "setpoint.events",
-    contract=("Config", "recognises", "parse", "wanted"),
+    contract=("Config", "looks_like", "recognises", "parse", "wanted"),
     builtin={
         "cloudwatch.alarm": "setpoint.events.cloudwatch_alarm:CloudWatchAlarm",
         "eventbridge": "setpoint.events.eventbridge:EventBridgeEvent",

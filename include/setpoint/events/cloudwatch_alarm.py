@@ -9,4 +9,4 @@ class Config_(EventConfig):
 
 class CloudWatchAlarm:
     Config = Config_
-    recognises = parse = wanted = None
+    looks_like = recognises = parse = wanted = None

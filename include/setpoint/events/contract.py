@@ -20,7 +20,10 @@ class EventConfig(Value):
 
 
 class EventError(ValueError):
-    """A message that does not parse. ``code`` is the reason a program reads; the message says what, where and what is allowed."""
+    """A message that is refused: what is wrong, where, which value, what is allowed.
+
+    :param code: the reason a program reads; ``setpoint.events.rejects`` lists them.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -31,6 +34,8 @@ class EventKind(Protocol):
     """Parses one kind of message."""
 
     Config: ClassVar[type[EventConfig]]
+    looks_like: ClassVar[str]
+    """How a person tells a message of this kind, in half a sentence: ``an object with AlarmName and NewStateValue``."""
 
     @staticmethod
     def recognises(body: Mapping[str, Any]) -> bool:
@@ -38,9 +43,11 @@ class EventKind(Protocol):
         ...
 
     @staticmethod
-    def parse(body: Mapping[str, Any], *, source: str, received_at: datetime) -> list[Event]:
-        """The events in a message that ``recognises`` accepted.
+    def parse(body: Mapping[str, Any], *, message_id: str, source: str, received_at: datetime) -> list[Event]:
+        """The events in a message that ``recognises`` accepted. The same message gives the same ``event_id`` each time.
 
+        :param message_id: the delivery's own identity (SNS's message id, else SQS's), for kinds without one of their own.
+        :param source: where the message came from: the SNS topic, else the queue.
         :raises EventError: it does not parse.
         """
         ...

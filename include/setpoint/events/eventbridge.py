@@ -9,4 +9,4 @@ class Config_(EventConfig):
 
 class EventBridgeEvent:
     Config = Config_
-    recognises = parse = wanted = None
+    looks_like = recognises = parse = wanted = None
