@@ -1,0 +1,1 @@
+"""Feedback: what a change did to health, and what follows from it."""

@@ -1,0 +1,1 @@
+"""Guards: what a proposal may become. Pure; checked when deciding and again when applying."""

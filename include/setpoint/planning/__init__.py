@@ -1,0 +1,1 @@
+"""Planning: the decisions that change something, as one plan, in portions, and the way back."""
