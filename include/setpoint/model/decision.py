@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from pydantic import Field
 
@@ -37,13 +38,22 @@ def direction(from_units: int, to_units: int) -> Action:
     return Action.SCALE_IN if to_units < from_units else Action.HOLD
 
 
+_REASON_LENGTH = 1000
+
+
 class Reason(Value):
     """Why, once for programs and once for people."""
 
     code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     """Stable and machine-readable; listed in the reference."""
-    text: str = Field(min_length=1, max_length=1000)
+    text: str = Field(min_length=1, max_length=_REASON_LENGTH)
     """A sentence with the numbers in it."""
+
+    @classmethod
+    def of(cls, code: str, text: str) -> Self:
+        """A reason whose text may quote the outside world: one line, cut with an ellipsis where it is too long."""
+        line = " ".join(text.split())
+        return cls(code=code, text=line if len(line) <= _REASON_LENGTH else f"{line[: _REASON_LENGTH - 1]}…")
 
 
 class Proposal(Value):

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from setpoint.model.base import Name, Units, UtcDatetime, Value, digest
-from setpoint.model.decision import Action, Decision
+from setpoint.model.decision import Action, Decision, direction
 
 
 class PlannedChange(Value):
@@ -35,17 +35,9 @@ class PlannedChange(Value):
         """
         if not decision.action.changes or decision.from_units is None or decision.to_units is None:
             raise ValueError(f"{decision.target}: {decision.action} changes nothing, so there is no change to plan")
-        identity = digest(
-            decision.policy,
-            decision.run_id,
-            target_kind,
-            decision.target,
-            decision.from_units,
-            decision.to_units,
-            reverts,
-        )
+        what = (decision.target, decision.from_units, decision.to_units, reverts)
         return cls(
-            change_id=identity,
+            change_id=digest(decision.policy, decision.run_id, target_kind, *what),
             policy=decision.policy,
             run_id=decision.run_id,
             target=decision.target,
@@ -56,6 +48,20 @@ class PlannedChange(Value):
             reason=decision.reasons[0].text,
             dry_run=decision.dry_run,
             reverts=reverts,
+        )
+
+    def reversed(self, reason: str) -> Self:
+        """The change that takes this one back, in the same run. The same change always gives the same one."""
+        what = (self.target, self.to_units, self.from_units, self.change_id)
+        return self.model_copy(
+            update={
+                "change_id": digest(self.policy, self.run_id, self.target_kind, *what),
+                "action": direction(self.to_units, self.from_units),
+                "from_units": self.to_units,
+                "to_units": self.from_units,
+                "reason": reason,
+                "reverts": self.change_id,
+            }
         )
 
 
