@@ -1,0 +1,66 @@
+"""Wait in the triggerer until changed capacity is in service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from setpoint.model import ChangeState
+from setpoint.steps.settle import settle
+from setpoint.targets.contract import TargetError
+from setpoint_airflow.runtime import runtime
+
+
+class ChangesSettledTrigger(BaseTrigger):
+    """Look every few seconds, by the same predicate as the direct path, until no change waits any more.
+
+    :param policy: the policy's name.
+    :param run_id: Airflow's id of the run.
+    :param change_ids: the changes to wait for.
+    :param poll_seconds: seconds between two looks.
+    """
+
+    def __init__(self, *, policy: str, run_id: str, change_ids: Sequence[str], poll_seconds: float) -> None:
+        super().__init__()
+        self.policy = policy
+        self.run_id = run_id
+        self.change_ids = list(change_ids)
+        self.poll_seconds = poll_seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            "setpoint_airflow.triggers.settled.ChangesSettledTrigger",
+            {
+                "policy": self.policy,
+                "run_id": self.run_id,
+                "change_ids": self.change_ids,
+                "poll_seconds": self.poll_seconds,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        while await sync_to_async(self._waiting)():
+            await asyncio.sleep(self.poll_seconds)
+        yield TriggerEvent({"change_ids": self.change_ids})
+
+    def _waiting(self) -> bool:
+        try:
+            with runtime(self.policy, self.run_id) as run:
+                after = settle(
+                    run.changes(self.change_ids),
+                    policy=run.policy,
+                    target=run.reader,
+                    ledger=run.ledger,
+                    now=datetime.now(UTC),
+                )
+        except TargetError as error:
+            if not error.retryable:
+                raise
+            self.log.warning("The targets could not be read, trying again: %s", error)
+            return True
+        return any(one.state is ChangeState.APPLIED for one in after)
