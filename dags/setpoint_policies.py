@@ -1,0 +1,82 @@
+"""One Dag per policy file: ``setpoint.<policy>``.
+
+Event -> MetricBatch -> QualityReport -> Signal -> Decision -> Plan -> Change -> Outcome
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, TriggerRule, get_parsing_context, task_group
+from setpoint.policy.loader import load_policies
+
+from setpoint.settings import load_settings
+from setpoint_airflow.docs import policy_page
+from setpoint_airflow.form import START, schedule_of, trigger_form
+from setpoint_airflow.operators.change import ApplyChangesOperator, RollBackOperator
+from setpoint_airflow.operators.decide import DecideOperator
+from setpoint_airflow.operators.evaluate import AggregateOperator, PullMetricsOperator, ValidateBatchOperator
+from setpoint_airflow.operators.feedback import InServiceSensor, RecordOutcomeOperator, WatchHealthOperator
+from setpoint_airflow.operators.intake import TakeEventsOperator
+from setpoint_airflow.operators.record import CloseRunOperator, HoldOperator, QuarantineOperator
+
+if TYPE_CHECKING:
+    from setpoint.policy.schema import Policy
+
+RETRY = {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": 2.0}
+
+
+def policy_dag(policy: Policy) -> DAG:
+    """The Dag of one policy."""
+    with DAG(
+        dag_id=f"setpoint.{policy.name}",
+        description=policy.description or f"Event-driven capacity of {policy.name}",
+        doc_md=policy_page(policy),
+        schedule=schedule_of(policy),
+        start_date=START,
+        catchup=False,
+        # A run lasts as long as its observation window; meanwhile others may look. The ledger lets one change a target.
+        max_active_runs=4,
+        params=trigger_form(policy),
+        tags=["setpoint", f"owner:{policy.owner}"],
+        default_args={"owner": policy.owner, "policy": policy.name, **RETRY},
+    ) as dag:
+        event = TakeEventsOperator(task_id="take_events")
+        batch = PullMetricsOperator(task_id="pull_metrics")
+        report = ValidateBatchOperator(task_id="validate")
+        signal = AggregateOperator(task_id="aggregate")
+        decision = DecideOperator(task_id="decide")
+
+        hold = HoldOperator(task_id="hold")
+        quarantine = QuarantineOperator(task_id="quarantine")
+        scale_out = ApplyChangesOperator.partial(task_id="scale_out", direction="scale_out")
+        scale_in = ApplyChangesOperator.partial(task_id="scale_in", direction="scale_in")
+        changes = [scale_out.expand(chunk=decision.output), scale_in.expand(chunk=decision.output)]
+
+        @task_group(group_id="feedback")
+        def feedback(chunk: object) -> None:
+            rule = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+            in_service = InServiceSensor(task_id="in_service", chunk=chunk, trigger_rule=rule)
+            health = WatchHealthOperator(task_id="watch_health", chunk=chunk)
+            outcome = RecordOutcomeOperator(task_id="record_outcome", chunk=chunk)
+            in_service >> health >> outcome >> RollBackOperator(task_id="roll_back", chunk=chunk)
+
+        outcomes = feedback.expand(chunk=decision.output)
+        close = CloseRunOperator(task_id="close_run", trigger_rule=TriggerRule.ALL_DONE)
+
+        event >> batch >> report >> signal >> decision >> [hold, quarantine, *changes]
+        changes >> outcomes
+        [hold, quarantine, outcomes] >> close
+    return dag
+
+
+def wanted_policies() -> list[Policy]:
+    """The policies to build: all of them when Airflow parses the file, one when a task of one runs."""
+    wanted = get_parsing_context().dag_id
+    loaded = load_policies(load_settings().policies)
+    return [one.policy for one in loaded.policies if wanted in (None, f"setpoint.{one.policy.name}")]
+
+
+for each in wanted_policies():
+    globals()[f"setpoint_{each.name}"] = policy_dag(each)

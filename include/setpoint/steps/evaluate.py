@@ -1,0 +1,130 @@
+"""MetricBatch -> QualityReport -> Signal -> Decision -> Plan, for a whole fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from setpoint.guards.decide import decide
+from setpoint.guards.memory import TargetMemory
+from setpoint.model import Decision, MetricBatch, Plan, QualityReport, Request, Signal, TargetState
+from setpoint.model.base import Value
+from setpoint.planning.plan import make_plan
+from setpoint.policy.schema import Policy
+from setpoint.sources.batches import BatchStore
+from setpoint.sources.contract import Source
+from setpoint.targets.contract import TargetReader
+
+PLAN_LIFETIME = timedelta(minutes=10)
+"""How long a plan may wait to be carried out. Older numbers are not acted on; the next run looks again."""
+
+
+class Evaluation(Value):
+    """Everything one look at a fleet came to."""
+
+    batch: MetricBatch
+    report: QualityReport
+    signals: tuple[Signal, ...]
+    states: tuple[TargetState, ...]
+    decisions: tuple[Decision, ...]
+    plan: Plan
+
+
+def pull_batch(
+    policy: Policy, targets: Sequence[str], *, sources: Mapping[str, Source], store: BatchStore, now: datetime
+) -> MetricBatch:
+    """Pull every metric of every target and keep the batch.
+
+    :raises SourceError: a source could not answer at all.
+    """
+    from setpoint.sources.pull import pull
+
+    return pull(policy, targets, now, sources, store)
+
+
+def judge_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore, now: datetime) -> QualityReport:
+    """Let the gate judge a batch."""
+    from setpoint.quality.judge import judge
+
+    return judge(store.read(batch), batch, policy, now)
+
+
+def aggregate_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore) -> tuple[Signal, ...]:
+    """Aggregate a batch into one signal per target, metric and aggregate."""
+    from setpoint.signals.aggregate import aggregate
+
+    return aggregate(store.read(batch), batch, policy)
+
+
+def decide_fleet(
+    policy: Policy,
+    *,
+    run_id: str,
+    targets: Sequence[str],
+    report: QualityReport,
+    signals: Sequence[Signal],
+    states: Mapping[str, TargetState],
+    memory: Mapping[str, TargetMemory],
+    now: datetime,
+    request: Request | None = None,
+    event_ids: tuple[str, ...] = (),
+    dry_run: bool,
+) -> tuple[tuple[Decision, ...], Plan]:
+    """Decide about every target and plan what changes."""
+    decisions = decide(
+        policy,
+        run_id=run_id,
+        targets=targets,
+        signals=signals,
+        report=report,
+        states=states,
+        memory=memory,
+        now=now,
+        request=request,
+        event_ids=event_ids,
+        dry_run=dry_run,
+    )
+    return decisions, make_plan(policy, run_id, decisions, now, PLAN_LIFETIME)
+
+
+def evaluate(
+    policy: Policy,
+    *,
+    run_id: str,
+    sources: Mapping[str, Source],
+    reader: TargetReader,
+    store: BatchStore,
+    memory: Mapping[str, TargetMemory],
+    now: datetime,
+    request: Request | None = None,
+) -> Evaluation:
+    """Look at a fleet once, from pull to plan, and change nothing: what ``setpoint plan`` shows.
+
+    :raises SourceError: a metric source could not answer.
+    :raises TargetError: the targets could not be found or read.
+    """
+    targets = reader.find(policy.targets)
+    batch = pull_batch(policy, targets, sources=sources, store=store, now=now)
+    report = judge_batch(policy, batch, store=store, now=now)
+    signals = aggregate_batch(policy, batch, store=store)
+    states = reader.read(targets)
+    decisions, plan = decide_fleet(
+        policy,
+        run_id=run_id,
+        targets=targets,
+        report=report,
+        signals=signals,
+        states=states,
+        memory=memory,
+        now=now,
+        request=request,
+        dry_run=True,
+    )
+    return Evaluation(
+        batch=batch,
+        report=report,
+        signals=signals,
+        states=tuple(states.values()),
+        decisions=decisions,
+        plan=plan,
+    )

@@ -1,0 +1,82 @@
+"""Outcome: what a change did to health, with the numbers before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from setpoint.feedback.judge import Measurement, judge_health
+from setpoint.ledger import Ledger
+from setpoint.model import Change, Outcome, Verdict
+from setpoint.policy.schema import Policy
+from setpoint.quality.judge import judge
+from setpoint.signals.aggregate import aggregate
+from setpoint.sources.batches import BatchStore
+from setpoint.sources.contract import Source
+from setpoint.sources.pull import pull
+from setpoint.targets.contract import TargetReader
+
+
+def observation_ends(change: Change, policy: Policy) -> datetime:
+    """When a change's health has been watched for the policy's observation window."""
+    return (change.settled_at or change.applied_at or change.intended_at) + policy.feedback.after
+
+
+def observe(
+    change: Change,
+    *,
+    policy: Policy,
+    sources: Mapping[str, Source],
+    reader: TargetReader,
+    store: BatchStore,
+    ledger: Ledger,
+    now: datetime,
+) -> Outcome:
+    """Measure health before and after a change, judge it, and record the outcome. The first record stays.
+
+    :raises SourceError: a metric source could not answer; retry, or record without evidence.
+    """
+    known = ledger.outcome_of(change.change_id)
+    if known is not None:
+        return known
+    begun = change.applied_at or change.intended_at
+    before = _measure(change.plan.target, begun, policy, sources, store)
+    after = _measure(change.plan.target, now, policy, sources, store)
+    return ledger.record_outcome(
+        judge_health(
+            policy.feedback,
+            change=change,
+            before=before,
+            after=after,
+            provider=reader.health(change.plan.target, begun),
+            superseded_by=ledger.superseded_by(change.change_id),
+            now=now,
+        )
+    )
+
+
+def _measure(
+    target: str, until: datetime, policy: Policy, sources: Mapping[str, Source], store: BatchStore
+) -> dict[str, Measurement]:
+    """Each health metric over one observation window that ends at ``until``; what the gate fails is not measured."""
+    watched = _over_observation_window(policy)
+    batch = pull(watched, [target], until, sources, store)
+    frame = store.read(batch)
+    report = judge(frame, batch, watched, until)
+    failed = {one.metric for one in report.series if one.verdict is Verdict.FAIL}
+    wanted = {metric: limit.aggregate for metric, limit in policy.feedback.healthy.items()}
+    return {
+        signal.metric: Measurement(value=signal.value, samples=signal.samples)
+        for signal in aggregate(frame, batch, watched)
+        if wanted.get(signal.metric) == signal.aggregate and signal.metric not in failed
+    }
+
+
+def _over_observation_window(policy: Policy) -> Policy:
+    """The policy with every health metric's window as long as its observation window, in whole periods."""
+    metrics = dict(policy.metrics)
+    for name in policy.feedback.healthy:
+        config = metrics[name]
+        periods = max(policy.feedback.min_samples, policy.feedback.after // config.period)
+        metrics[name] = config.model_copy(update={"window": periods * config.period})
+    return policy.model_copy(update={"metrics": metrics})

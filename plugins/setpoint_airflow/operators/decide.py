@@ -1,0 +1,59 @@
+"""Decision and Plan: decide about every target, and branch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.sdk import Context
+from setpoint.planning.plan import chunks
+
+from setpoint.model import Action
+from setpoint.steps.evaluate import decide_fleet
+from setpoint.steps.intake import Intake
+from setpoint_airflow.operators.base import PolicyOperator
+from setpoint_airflow.operators.evaluate import Pulled
+from setpoint_airflow.runtime import utc_now
+
+
+class DecideOperator(PolicyOperator, BranchMixIn):
+    """Read how the targets stand, decide about each, record every decision, and branch to what follows.
+
+    Returns the plan in chunks, each of one direction; the tasks that change capacity are mapped over them.
+    A mixed fleet takes several branches in one run.
+    """
+
+    ui_color = "#fef9c3"
+    inherits_from_skipmixin = True
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        ti = context["ti"]
+        intake = Intake.model_validate(ti.xcom_pull(task_ids="take_events"))
+        pulled = Pulled.model_validate(ti.xcom_pull(task_ids="pull_metrics"))
+        with self.runtime(context) as run:
+            now = utc_now()
+            report = run.ledger.report_of(run.run_id)
+            if report is None:
+                raise LookupError(f"{run.run_id}: no quality report is recorded, so nothing may be decided")
+            decisions, plan = decide_fleet(
+                run.policy,
+                run_id=run.run_id,
+                targets=pulled.targets,
+                report=report,
+                signals=run.ledger.signals_of(run.run_id),
+                states=run.reader.read(pulled.targets),
+                memory=run.ledger.memory(run.policy.name, pulled.targets, run.policy.targets.kind, now),
+                now=now,
+                request=intake.request,
+                event_ids=intake.event_ids,
+                dry_run=intake.dry_run,
+            )
+            run.ledger.record_decisions(run.run_id, decisions, plan)
+        for one in decisions:
+            self.log.info("%s: %s: %s", one.target, one.action.value, "; ".join(reason.text for reason in one.reasons))
+        actions = {one.action for one in decisions}
+        self.do_branch(context, [action.value for action in Action if action in actions])
+        return [
+            {"action": chunk.direction.value, "change_ids": [change.change_id for change in chunk.changes]}
+            for chunk in chunks(plan)
+        ]

@@ -1,0 +1,80 @@
+"""MetricBatch, QualityReport, Signal: pull, validate, aggregate, for the whole fleet at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from setpoint.model import MetricBatch, QualityReport, Verdict
+from setpoint.model.base import Name, Value
+from setpoint.steps.evaluate import aggregate_batch, judge_batch, pull_batch
+from setpoint_airflow.operators.base import PolicyOperator
+from setpoint_airflow.runtime import utc_now
+
+
+class Pulled(Value):
+    """What the pull hands on: the fleet, and the reference to its batch."""
+
+    targets: tuple[Name, ...]
+    batch: MetricBatch
+
+
+class PullMetricsOperator(PolicyOperator):
+    """Find the fleet, pull every metric of every target, keep the batch, and hand on a reference to it."""
+
+    ui_color = "#e0f2fe"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with self.runtime(context) as run:
+            targets = run.reader.find(run.policy.targets)
+            batch = pull_batch(run.policy, targets, sources=run.sources, store=run.store, now=utc_now())
+            run.ledger.record("batch", batch, run_id=run.run_id, policy=run.policy.name)
+            self.log.info("Pulled %d points of %d series for %d targets", batch.rows, len(batch.series), len(targets))
+            return Pulled(targets=targets, batch=batch).to_json()
+
+
+class ValidateBatchOperator(PolicyOperator):
+    """Let Great Expectations judge the batch. A bad batch is a verdict, not a failed task."""
+
+    ui_color = "#ede9fe"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
+        with self.runtime(context) as run:
+            report = judge_batch(run.policy, pulled.batch, store=run.store, now=utc_now())
+            run.ledger.record("report", report, run_id=run.run_id, policy=run.policy.name)
+        for line in _broken(report):
+            self.log.warning(line)
+        self.log.info("Verdict %s: %d series in %.3f s", report.verdict.value, len(report.series), report.seconds)
+        return {"verdict": report.verdict.value, "suite": report.suite, "broken": _broken(report)[:20]}
+
+
+class AggregateOperator(PolicyOperator):
+    """Aggregate the batch into signals with pandas."""
+
+    ui_color = "#ede9fe"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
+        with self.runtime(context) as run:
+            signals = aggregate_batch(run.policy, pulled.batch, store=run.store)
+            run.ledger.record_many(
+                "signal", [(one.target, one) for one in signals], run_id=run.run_id, policy=self.policy
+            )
+        return {
+            "signals": len(signals),
+            "values": {f"{one.target} {one.metric} {one.aggregate}": one.value for one in signals[:50]},
+        }
+
+
+def _broken(report: QualityReport) -> list[str]:
+    """Each broken expectation, one line, worst first."""
+    lines = list(report.frame_problems)
+    for one in sorted(report.series, key=lambda series: -series.verdict.severity):
+        if one.verdict is not Verdict.PASS:
+            lines += [
+                f"{one.target} {one.metric}: {check.expectation}: {check.observed}; allowed {check.allowed}"
+                for check in one.broken
+            ]
+    return lines

@@ -1,0 +1,79 @@
+"""The quiet endings: hold, quarantine, and the closing of every run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context
+
+from setpoint.model import Action
+from setpoint_airflow.exceptions import RunFailedError
+from setpoint_airflow.operators.base import PolicyOperator
+from setpoint_airflow.operators.evaluate import Pulled
+from setpoint_airflow.runtime import utc_now
+
+
+class HoldOperator(PolicyOperator):
+    """Nothing changes, for a reason each; the decisions are in the ledger already, here is what people read."""
+
+    ui_color = "#f1f5f9"
+
+    def execute(self, context: Context) -> dict[str, str]:
+        with self.runtime(context) as run:
+            held = [one for one in run.ledger.decisions_of(run.run_id) if one.action is Action.HOLD]
+        for one in held[:100]:
+            self.log.info("%s: %s", one.target, one.reasons[0].text)
+        return {one.target: one.reasons[0].text for one in held[:100]}
+
+
+class QuarantineOperator(PolicyOperator):
+    """The data cannot be trusted: keep the batch and its report aside, change nothing."""
+
+    ui_color = "#fde68a"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
+        with self.runtime(context) as run:
+            report = run.ledger.report_of(run.run_id)
+            if report is None:
+                raise LookupError(f"{run.run_id}: no quality report is recorded for the batch in quarantine")
+            kept = run.store.quarantine(pulled.batch, report)
+            distrusted = [one for one in run.ledger.decisions_of(run.run_id) if one.action is Action.QUARANTINE]
+        for one in distrusted[:100]:
+            self.log.warning("%s: %s", one.target, one.reasons[0].text)
+        return {"batch": str(kept), "targets": {one.target: one.reasons[0].text for one in distrusted[:100]}}
+
+
+class CloseRunOperator(PolicyOperator):
+    """Close the run in the ledger, however it went; fail when anything in it failed.
+
+    Runs after everything else (``all_done``). A run that died before it decided gives its events back, so that the next
+    run takes them.
+    """
+
+    ui_color = "#f1f5f9"
+
+    def execute(self, context: Context) -> str:
+        ti, run_id = context["ti"], context["run_id"]
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
+        failed = sorted(name for name, state in states.items() if state == "failed")
+        with self.runtime(context) as run:
+            decisions = run.ledger.decisions_of(run.run_id)
+            now = utc_now()
+            if not decisions and failed:
+                run.ledger.release_events(run.run_id)
+                reason = f"failed before deciding: {', '.join(failed)}; its events are waiting again"
+            elif not decisions:
+                return "nothing to do"
+            else:
+                counts = {action: sum(one.action is action for one in decisions) for action in Action}
+                reason = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
+                fate = "acted" if any(one.action.changes for one in decisions) else "held"
+                if all(one.action is Action.QUARANTINE for one in decisions):
+                    fate = "quarantined"
+                run.ledger.close_events(run.run_id, "failed" if failed else fate, now)
+                reason += f"; failed: {', '.join(failed)}" if failed else ""
+            run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
+        if failed:
+            raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
+        return reason
