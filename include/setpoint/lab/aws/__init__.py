@@ -1,0 +1,1 @@
+"""Auto Scaling and CloudWatch as AWS documents them, as subclasses of moto's backends and responses."""

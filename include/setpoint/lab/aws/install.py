@@ -1,0 +1,54 @@
+"""Puts the extended backends in the place of moto's."""
+
+from typing import Any
+
+from setpoint.lab.aws.environment import Environment
+
+
+def install(environment: Environment) -> None:
+    """Make moto answer with the laboratory's Auto Scaling and CloudWatch, from now on and in this process.
+
+    Calling it again replaces the environment and forgets all state, moto's included.
+
+    :param environment: clock, configuration, faults and lock that the backends share with the world.
+    """
+    import moto.autoscaling.models
+    from moto.autoscaling.models import autoscaling_backends
+    from moto.cloudwatch.models import cloudwatch_backends
+
+    from setpoint.lab.aws.autoscaling_backend import LabAutoScalingBackend
+    from setpoint.lab.aws.autoscaling_responses import LabAutoScalingResponse
+    from setpoint.lab.aws.cloudwatch_backend import LabCloudWatchBackend
+    from setpoint.lab.aws.cloudwatch_responses import LabCloudWatchResponse
+    from setpoint.lab.aws.group import LabAutoScalingGroup
+
+    LabAutoScalingBackend.environment = environment
+    LabAutoScalingBackend.handler = LabAutoScalingResponse.dispatch
+    LabCloudWatchBackend.environment = environment
+    LabCloudWatchBackend.handler = LabCloudWatchResponse.dispatch
+    # moto looks the classes up by these names whenever it creates a backend or a group
+    autoscaling_backends.backend = LabAutoScalingBackend
+    cloudwatch_backends.backend = LabCloudWatchBackend
+    moto.autoscaling.models.FakeAutoScalingGroup = LabAutoScalingGroup
+    reset()
+
+
+def reset() -> None:
+    """Forget every resource of every service."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+
+
+def autoscaling(account_id: str, region: str) -> Any:
+    """Return the Auto Scaling backend of an account and region."""
+    from moto.autoscaling.models import autoscaling_backends
+
+    return autoscaling_backends[account_id][region]
+
+
+def cloudwatch(account_id: str, region: str) -> Any:
+    """Return the CloudWatch backend of an account and region."""
+    from moto.cloudwatch.models import cloudwatch_backends
+
+    return cloudwatch_backends[account_id][region]

@@ -1,0 +1,1 @@
+"""The simulated storefront: seeded traffic, what it does to a fleet, and the metrics it publishes. Pure."""
