@@ -48,7 +48,7 @@ class TargetReader(Protocol):
     """Reads targets. It holds a client without a mutating method, so a dry run cannot mutate: there is nothing to call.
 
     ``unit`` names one unit of capacity; ``read_permissions`` are the least privileges reading needs. ``service`` is the
-    AWS service whose client it is built with (``AutoScalingGroupReader(client)``); with ``None`` it is built with nothing.
+    AWS service whose client it is built with (``AutoScalingGroupReader(client)``); with ``None`` it takes nothing.
     """
 
     service: ClassVar[str | None]
@@ -75,6 +75,10 @@ class TargetReader(Protocol):
         """What the provider says about a target since a moment: instance health, and what it did or failed to do."""
         ...
 
+    def settled(self, change: PlannedChange, state: TargetState) -> bool:
+        """Whether the capacity a change asked for is in service (or, scaling in, gone)."""
+        ...
+
 
 class Target(TargetReader, Protocol):
     """A reader that can also change. ``apply`` reads before it writes, so that a retry is a ``no_op``."""
@@ -94,8 +98,4 @@ class Target(TargetReader, Protocol):
 
         :raises TargetError: with ``retryable`` true, when it is unknown or passing; the caller retries, reading again.
         """
-        ...
-
-    def settled(self, change: PlannedChange, state: TargetState) -> bool:
-        """Whether the capacity a change asked for is in service (or, scaling in, gone)."""
         ...
