@@ -1,0 +1,65 @@
+"""What a guard sees and what it hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from setpoint.guards.memory import TargetMemory
+from setpoint.guards.trust import Trust
+from setpoint.model import Action, Constraint, Proposal, Reason, TargetState, direction
+from setpoint.policy.schema import Policy
+
+
+@dataclass(frozen=True)
+class GuardContext:
+    """Everything a guard may look at, for one target."""
+
+    policy: Policy
+    state: TargetState
+    trust: Trust
+    memory: TargetMemory
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A decision in the making: where it stands after the guards so far, and what they said."""
+
+    from_units: int
+    to_units: int
+    reasons: tuple[Reason, ...]
+    """The reason that settles it first; never empty."""
+    constraints: tuple[Constraint, ...] = ()
+
+    @classmethod
+    def of(cls, proposal: Proposal, state: TargetState) -> Candidate:
+        """A strategy's proposal, before any guard."""
+        return cls(from_units=state.desired_units, to_units=proposal.to_units, reasons=proposal.reasons)
+
+    @property
+    def action(self) -> Action:
+        return direction(self.from_units, self.to_units)
+
+    def moved(self, guard: str, to_units: int, reason: Reason) -> Candidate:
+        """The same direction, another distance; the guard's reason comes after the strategy's."""
+        return replace(self, to_units=to_units, reasons=(*self.reasons, reason))._constrained(self, guard, reason)
+
+    def held(self, guard: str, reason: Reason) -> Candidate:
+        """No change; the guard's reason comes first, because it is why."""
+        return replace(self, to_units=self.from_units, reasons=(reason, *self.reasons))._constrained(
+            self, guard, reason
+        )
+
+    def noted(self, reason: Reason) -> Candidate:
+        """Unchanged, with one more thing worth knowing."""
+        return replace(self, reasons=(*self.reasons, reason))
+
+    def _constrained(self, before: Candidate, guard: str, reason: Reason) -> Candidate:
+        constraint = Constraint(guard=guard, from_units=before.to_units, to_units=self.to_units, reason=reason)
+        return replace(self, constraints=(*before.constraints, constraint))
+
+
+Guard = Callable[[Candidate, GuardContext], Candidate]
+"""A pure function. It is only asked about a candidate that changes something, and never turns its direction round."""
