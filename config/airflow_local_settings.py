@@ -14,17 +14,25 @@ import sys as _sys
 __all__: list[str] = []
 
 _LIBRARIES = (
-    "numpy",
     "pandas",
     "pyarrow.parquet",
     "great_expectations",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
+    "alembic.command",
     "boto3",
     "botocore.loaders",
-    "botocore.client",
     "botocore.parsers",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.providers.amazon.aws.hooks.base_aws",
+    "airflow.providers.amazon.aws.operators.base_aws",
+    "airflow.providers.amazon.aws.utils.waiter_with_logging",
+    "airflow.providers.standard.decorators.python",
 )
+
+_OURS = ("setpoint", "setpoint_airflow")
+
+_NO_PART_OF_A_TASK = {"cli", "demo", "lab", "stack", "testing", "migrations"}
 
 
 def _forks_tasks(arguments: list[str]) -> bool:
@@ -32,16 +40,38 @@ def _forks_tasks(arguments: list[str]) -> bool:
     return arguments[1:2] == ["scheduler"] or arguments[1:3] == ["celery", "worker"]
 
 
+def _modules_of(package: str, path: list[str]) -> list[str]:
+    """Name every module below ``package`` that a task may use, found without importing any."""
+    import pkgutil
+
+    names = []
+    for module in pkgutil.iter_modules(path):
+        if module.name in _NO_PART_OF_A_TASK:
+            continue
+        names.append(f"{package}.{module.name}")
+        if module.ispkg:
+            names += _modules_of(names[-1], [_os.path.join(folder, module.name) for folder in path])
+    return names
+
+
 def _preload() -> None:
     import importlib
+    import importlib.util
     import logging
 
     log = logging.getLogger("setpoint.preload")
-    for name in _LIBRARIES:
+    names = list(_LIBRARIES)
+    for package in _OURS:
+        if (found := importlib.util.find_spec(package)) is None:
+            log.warning("%s is not on PYTHONPATH, so every Setpoint task will fail; add include/ to it", package)
+            continue
+        names += _modules_of(package, list(found.submodule_search_locations or ()))
+    for name in names:
         try:
             importlib.import_module(name)
-        except ImportError:
-            # The task that needs it will fail and say so where the user looks; the scheduler has other work to do.
+        except Exception:
+            # The boundary of the scheduler's process: one broken module must not stop every Dag. The task that needs
+            # it imports it again, fails, and says so where the user looks.
             log.warning("%s cannot be imported, so tasks that use it will fail", name, exc_info=True)
 
 

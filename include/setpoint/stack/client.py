@@ -51,6 +51,13 @@ class StackClient:
         """Return the health report of the components; needs no login."""
         return self._decoded(self._send("GET", "/api/v2/monitor/health"))
 
+    def execution_health(self) -> Json:
+        """Return whether the API that tasks report to answers.
+
+        Its first request builds the application for every version of the API: six seconds in which no task can start.
+        """
+        return self._decoded(self._send("GET", "/execution/health"))
+
     # -- Dags ----------------------------------------------------------------------------------------------------
 
     def dag_ids(self) -> list[str]:

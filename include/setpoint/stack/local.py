@@ -92,6 +92,8 @@ class LocalStack:
             for name in COMMANDS:
                 self.start_component(name)
             self.wait_healthy(since=began, deadline_seconds=deadline_seconds)
+            with self.client() as client:
+                client.execution_health()  # builds what the first task would otherwise wait for
         except BaseException:  # Ctrl-C included: half a stack is of no use to anybody
             self.stop()
             raise

@@ -1,0 +1,49 @@
+"""What config/airflow_local_settings.py imports, and in which processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from setpoint.stack.environment import PRELOAD, airflow_environment, inherited_environment
+from setpoint.stack.settings import prepare_home
+
+REPORT = """
+import json, sys
+sys.argv = {arguments!r}
+import airflow
+print(json.dumps([name for name in {modules!r} if name in sys.modules]))
+"""
+HEAVY = [
+    "great_expectations",
+    "pyarrow.parquet",
+    "boto3",
+    "setpoint.model",
+    "airflow.providers.amazon.aws.hooks.base_aws",
+]
+
+
+def preloaded(home: Path, *arguments: str, switch: str = "1") -> list[str]:
+    """Return which heavy modules ``airflow ARGUMENTS`` has imported once Airflow's settings are initialised."""
+    environment = inherited_environment({}) | airflow_environment(prepare_home(home)) | {PRELOAD: switch}
+    program = REPORT.format(arguments=["airflow", *arguments], modules=HEAVY)
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    found: list[str] = json.loads(result.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_process_that_forks_tasks_imports_the_heavy_libraries(tmp_path: Path) -> None:
+    """The scheduler's forks find Great Expectations, Parquet, boto3 and Setpoint's own rooms already there."""
+    assert preloaded(tmp_path, "scheduler", "--skip-serve-logs") == HEAVY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "switch"), [(("api-server",), "1"), (("dags", "list"), "1"), (("scheduler",), "0")]
+)
+def test_other_processes_are_spared(tmp_path: Path, arguments: tuple[str, ...], switch: str) -> None:
+    """A component that forks no tasks, and a scheduler that was told not to, stays small."""
+    assert "great_expectations" not in preloaded(tmp_path, *arguments, switch=switch)
