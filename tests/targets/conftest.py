@@ -10,6 +10,7 @@ import pytest
 from moto import mock_aws
 from moto.autoscaling.models import autoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
+
 from setpoint.lab.aws import install
 from setpoint.lab.aws.environment import Environment
 from setpoint.lab.clock import ManualClock, at

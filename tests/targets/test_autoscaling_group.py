@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from setpoint.model import Action, ActivityStatus, ChangeState, PlannedChange, direction
 from setpoint.targets.autoscaling_group import AutoScalingGroupConfig, AutoScalingGroupReader, AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
@@ -106,7 +107,7 @@ def test_reads_a_large_fleet_in_few_calls(aws: Any) -> None:
 
 
 def test_reads_how_a_group_stands(aws: Any) -> None:
-    """Bounds, desired capacity and instances by state come from one look; new instances are pending until they booted."""
+    """Bounds, desired capacity and instances by state come from one look; new instances are pending at first."""
     aws.group("web")
     state = target_of(aws).read(("web", "no-such-group"))["web"]
     assert (state.min_units, state.desired_units, state.max_units) == (2, 3, 12)
@@ -179,7 +180,7 @@ def test_a_suspended_terminate_forbids_scaling_in_only(aws: Any) -> None:
 
 
 def test_an_instance_refresh_in_progress_is_not_disturbed(aws: Any) -> None:
-    """While an instance refresh runs both directions are refused, with its id and progress; once cancelled, they are not."""
+    """While an instance refresh runs both directions are refused, with its id and progress; afterwards they are not."""
     aws.group("web")
     aws.pass_time(BOOT_SECONDS)
     refresh_id = aws.client.start_instance_refresh(AutoScalingGroupName="web")["InstanceRefreshId"]

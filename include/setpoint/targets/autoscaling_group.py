@@ -209,16 +209,18 @@ class AutoScalingGroupTarget(AutoScalingGroupReader):
             return _ended(ChangeState.REFUSED, "provider_refused", str(error), before, after=before.desired_units)
         if not error.retryable:
             return _failed(error, before)
-        try:
-            now = self.read((change.target,), operations=False).get(change.target)
-        except TargetError:
-            raise error from None
-        if now is None or now.desired_units != change.to_units:
+        now = self._desired_now(change.target)
+        if now != change.to_units:
             raise error
-        text = (
-            f"{change.target} now wants {change.to_units} {UNIT}s; AWS took the call but its answer was lost: {error}"
-        )
+        text = f"{change.target} now wants {now} {UNIT}s; the call got through, but its answer was lost: {error}"
         return _ended(ChangeState.APPLIED, "applied", text, before, after=change.to_units)
+
+    def _desired_now(self, target: str) -> int | None:
+        try:
+            state = self.read((target,), operations=False).get(target)
+        except TargetError:
+            return None  # still unknown; the caller raises the first error, which says what happened
+        return state.desired_units if state else None
 
     def settled(self, change: PlannedChange, state: TargetState) -> bool:
         """Whether as many instances are in service as the change asked for; scaling in, no more than that."""

@@ -45,7 +45,8 @@ def _unanswered(error: BotoCoreError, doing: str) -> TargetError:
     from botocore import exceptions as boto
 
     code = type(error).__name__
-    retryable = isinstance(error, boto.HTTPClientError) and not isinstance(error, boto.SSLError)
+    unreachable = isinstance(error, boto.HTTPClientError | boto.ConnectionError)
+    retryable = unreachable and not isinstance(error, boto.SSLError)
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
         todo = "Set login (access key id) and password (secret) of the policy's connection, or give the machine a role."
     elif isinstance(error, boto.SSLError):
