@@ -76,7 +76,7 @@ def test_a_stack_starts_runs_a_dag_and_leaves_nothing(tmp_path: Path) -> None:
             LocalStack(settings.model_copy(update={"api_port": 1 + settings.api_port})).start()
 
         stack.components["triggerer"].stop(grace_seconds=5)
-        with pytest.raises(ComponentFailedError, match="Airflow's triggerer (ended with status|was ended by signal)"):
+        with pytest.raises(ComponentFailedError, match=r"Airflow's triggerer (ended with status|was ended by signal)"):
             stack.require_running()
 
     assert [session.members() for session in sessions] == [[], [], [], []]
@@ -88,7 +88,13 @@ from pathlib import Path
 from setpoint.stack.local import LocalStack
 from setpoint.stack.settings import prepare_home
 stack = LocalStack(prepare_home(Path(sys.argv[1])))
-stack.start_component = lambda name, start=stack.start_component: (start(name), print(stack.components[name].pid, flush=True))
+start = stack.start_component
+
+def start_and_tell(name):
+    start(name)
+    print(stack.components[name].pid, flush=True)
+
+stack.start_component = start_and_tell
 stack.start()
 """
 

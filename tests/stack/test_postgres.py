@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from setpoint.stack.errors import PostgresUnavailableError
@@ -25,7 +25,7 @@ def test_a_missing_server_names_the_package(tmp_path: Path, monkeypatch: pytest.
     """Somebody who runs the tests without PostgreSQL is told what to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(PostgresUnavailableError, match="make system-packages.*postgresql-15"):
+    with pytest.raises(PostgresUnavailableError, match=r"make system-packages.*postgresql-15"):
         find_server_programs(tmp_path)
 
 
@@ -41,7 +41,7 @@ def test_it_serves_databases_on_loopback_behind_a_password_and_leaves_nothing() 
         engine.dispose()
 
         with pytest.raises(OperationalError, match="password authentication failed"):
-            create_engine(server.url().replace(":", ":wrong", 2)).connect()
+            create_engine(make_url(server.url()).set(password="wrong")).connect()
 
         assert server._process is not None
         assert server._folder is not None

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
+
 from setpoint.stack.errors import PostgresUnavailableError
 from setpoint.stack.ports import LOOPBACK, free_port
 from setpoint.stack.processes import Session, end_sessions
@@ -77,10 +80,8 @@ class TemporaryPostgres:
         """
         if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
             raise ValueError(f"{name!r} is no database name; use lower-case letters, digits and underscores")
-        with self._connect() as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(f'CREATE DATABASE "{name}"')
+        with self._engine().connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
         return self.url(name)
 
     def start(self) -> None:
@@ -116,7 +117,7 @@ class TemporaryPostgres:
         password_file = self._path("password")
         password_file.write_text(self._password)
         self._become_owner(password_file)
-        command = [
+        command: list[str | Path] = [
             programs / "initdb", "--pgdata", self._path("data"), "--username", USER,
             "--pwfile", password_file, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8",
             "--no-sync",
@@ -163,25 +164,22 @@ class TemporaryPostgres:
         self._watchdog.guard(Session.of(self._process.pid))
 
     def _wait_until_ready(self) -> None:
-        import psycopg2
-
         deadline = time.monotonic() + _START_DEADLINE_SECONDS
         while True:
             try:
-                self._connect().close()
+                self._engine().connect().close()
                 return
-            except psycopg2.OperationalError as error:
+            except OperationalError as error:
                 ended = self._process is None or self._process.poll() is not None
                 if ended or time.monotonic() >= deadline:
                     log = self._path("server.log").read_text(errors="replace")
                     raise PostgresUnavailableError(f"PostgreSQL did not start: {error}\n{log}") from error
                 time.sleep(0.05)
 
-    def _connect(self) -> Any:
-        import psycopg2
-
-        return psycopg2.connect(
-            host=LOOPBACK, port=self.port, user=USER, password=self._password, dbname="postgres", connect_timeout=5
+    def _engine(self) -> Engine:
+        # CREATE DATABASE cannot run in a transaction; a pool would keep a connection that outlives the server.
+        return create_engine(
+            self.url(), isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"connect_timeout": 5}
         )
 
     def _path(self, name: str) -> Path:
