@@ -1,0 +1,42 @@
+"""The ledger: a durable inbox, the state of every change, and an append-only record of every value.
+
+SQLite by default, PostgreSQL in production; the same statements and the same promises on both.
+"""
+
+from setpoint.ledger.errors import (
+    AmbiguousReference,
+    Conflict,
+    CorruptRecord,
+    IllegalTransition,
+    LedgerError,
+    LedgerMismatch,
+    LedgerUnavailable,
+    NotRecorded,
+    TargetBusy,
+)
+from setpoint.ledger.ledger import Ledger
+from setpoint.ledger.migrate import migrate, revision
+from setpoint.ledger.records import Accepted, Delivered, Fate, Finding, HistoryRow, Reject, Released, Run
+
+__all__ = [
+    "Accepted",
+    "AmbiguousReference",
+    "Conflict",
+    "CorruptRecord",
+    "Delivered",
+    "Fate",
+    "Finding",
+    "HistoryRow",
+    "IllegalTransition",
+    "Ledger",
+    "LedgerError",
+    "LedgerMismatch",
+    "LedgerUnavailable",
+    "NotRecorded",
+    "Reject",
+    "Released",
+    "Run",
+    "TargetBusy",
+    "migrate",
+    "revision",
+]

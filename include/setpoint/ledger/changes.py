@@ -1,0 +1,229 @@
+"""Where each change stands. The intent is written before the provider is called, the result after it.
+
+::
+
+    begin_change     finish_change                    settle_change
+         |                |                                 |
+         '--> applying ---+--> applied ---------------------'--> settled
+                          |--> no_op
+                          |--> refused
+                          '--> failed
+
+What is not in the picture is refused. A dry run has no open state: it begins as ``refused`` with the code ``dry_run``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+
+from setpoint.ledger.entries import Subject, append_one
+from setpoint.ledger.errors import Conflict, IllegalTransition, NotRecorded, TargetBusy
+from setpoint.ledger.store import Store, restore
+from setpoint.ledger.tables import ChangeRow, OutcomeRow
+from setpoint.model.change import ApplyResult, Change, ChangeState
+from setpoint.model.decision import Reason
+from setpoint.model.plan import PlannedChange
+
+OPEN = [state.value for state in ChangeState if state.open]
+EFFECTIVE = [state.value for state in ChangeState if state.effective]
+
+_RESULTS = (ChangeState.APPLIED, ChangeState.NO_OP, ChangeState.REFUSED, ChangeState.FAILED)
+
+
+class Changes(Store):
+    """The changes, from intent to settled."""
+
+    def begin_change(self, change: PlannedChange, now: datetime) -> Change:
+        """Write down that a change is about to be carried out; only then may the provider be called.
+
+        The same change again (a retry) is the one already there, with one attempt more and whatever state it has
+        reached: the caller goes on only when that is ``applying``. At most one change of a target is open at a time,
+        whichever policy it comes from; only the change that takes an open one back may begin beside it, once that one
+        is applied. A dry run is written as ``refused`` with the code ``dry_run``; it is never open.
+
+        :raises TargetBusy: another change of the target is open.
+        :raises Conflict: a change with this id was begun with another content.
+        """
+        with self._database.write() as connection:
+            # The index alone would stop two changes that apply at once; the lock also covers the applied ones.
+            self._database.lock(connection, "target", change.target_kind, change.target)
+            begun = _find(connection, change.change_id, lock=True)
+            if begun is not None:
+                return self._begin_again(connection, begun, change)
+            if not change.dry_run:
+                _refuse_if_busy(connection, change)
+            connection.execute(insert(ChangeRow), [_new_row(change, now)])
+            return self._written(connection, change.change_id, now)
+
+    def finish_change(self, change_id: str, result: ApplyResult, now: datetime) -> Change:
+        """Write down what came of asking the provider. The first result stays; the same state again changes nothing.
+
+        :param result: its state is ``applied``, ``no_op``, ``refused`` or ``failed``.
+        :raises IllegalTransition: the change has ended otherwise, the state is none of these, or a dry run claims to
+            have been applied.
+        :raises NotRecorded: there is no such change.
+        """
+        with self._database.write() as connection:
+            row = _get(connection, change_id, lock=True)
+            if result.state not in _RESULTS:
+                why = f"a result is one of {', '.join(_RESULTS)}"
+                raise IllegalTransition(change_id, ChangeState(row.state), result.state, why)
+            if row.dry_run and result.state is ChangeState.APPLIED:
+                raise IllegalTransition(change_id, ChangeState(row.state), result.state, "a dry run changes nothing")
+            if row.result is not None and _reached(row, result.state):
+                return _change(row)
+            if row.state != ChangeState.APPLYING and not (row.dry_run and row.result is None):
+                why = "only a change that is applying can be finished, and only once"
+                raise IllegalTransition(change_id, ChangeState(row.state), result.state, why)
+            self._update(
+                connection,
+                change_id,
+                state=result.state.value,
+                reason=result.reason,
+                result=result,
+                applied_at=now if result.state is ChangeState.APPLIED else None,
+            )
+            return self._written(connection, change_id, now)
+
+    def settle_change(self, change_id: str, reason: Reason, now: datetime) -> Change:
+        """The capacity is in service, or the wait for it has ended with a reason. Once settled, it stays as it is.
+
+        :raises IllegalTransition: the change is not applied.
+        :raises NotRecorded: there is no such change.
+        """
+        with self._database.write() as connection:
+            row = _get(connection, change_id, lock=True)
+            if row.state == ChangeState.SETTLED:
+                return _change(row)
+            if row.state != ChangeState.APPLIED:
+                why = "only a change the provider accepted can settle"
+                raise IllegalTransition(change_id, ChangeState(row.state), ChangeState.SETTLED, why)
+            self._update(connection, change_id, state=ChangeState.SETTLED.value, reason=reason, settled_at=now)
+            return self._written(connection, change_id, now)
+
+    def change(self, change_id: str) -> Change | None:
+        """A change, or ``None`` when it was never begun."""
+        with self._database.read() as connection:
+            row = _find(connection, change_id)
+        return None if row is None else _change(row)
+
+    def changes_of(self, run_id: str) -> tuple[Change, ...]:
+        """A run's changes, in the order in which they were begun."""
+        with self._database.read() as connection:
+            return select_changes(connection, ChangeRow.run_id == run_id)
+
+    def unfinished_changes(self, before: datetime) -> list[Change]:
+        """Changes that are applying since before a moment, or applied before it and not settled; oldest first."""
+        applying = (ChangeRow.state == ChangeState.APPLYING.value) & (ChangeRow.intended_at < before)
+        applied = (ChangeRow.state == ChangeState.APPLIED.value) & (ChangeRow.applied_at < before)
+        with self._database.read() as connection:
+            return list(select_changes(connection, applying | applied, ~ChangeRow.dry_run))
+
+    def changes_without_outcome(self, before: datetime) -> list[Change]:
+        """Changes that took effect before a moment and have no outcome yet; oldest first."""
+        judged = select(OutcomeRow.change_id).where(OutcomeRow.change_id == ChangeRow.change_id).exists()
+        with self._database.read() as connection:
+            return list(select_changes(connection, took_effect(), ChangeRow.applied_at < before, ~judged))
+
+    def superseded_by(self, change_id: str) -> Change | None:
+        """The first change that took effect on the same target after this one, whichever policy made it.
+
+        :raises NotRecorded: there is no such change.
+        """
+        with self._database.read() as connection:
+            row = _get(connection, change_id)
+            same_target = (ChangeRow.target_kind == row.target_kind) & (ChangeRow.target == row.target)
+            later = select_changes(connection, same_target, ChangeRow.seq > row.seq, took_effect(), limit=1)
+        return later[0] if later else None
+
+    def _begin_again(self, connection: Connection, begun: Row[Any], change: PlannedChange) -> Change:
+        known = _change(begun).plan
+        # The reason is told with fresh numbers when a run is repeated; the change is the same.
+        material = [name for name in PlannedChange.model_fields if name != "reason"]
+        differing = [name for name in material if getattr(known, name) != getattr(change, name)]
+        if differing:
+            raise Conflict(
+                f"change {change.change_id} was begun with another {', '.join(differing)}: "
+                + "; ".join(f"{name} {getattr(known, name)!r}, now {getattr(change, name)!r}" for name in differing)
+                + ". A change is never altered after it has begun; plan again in a new run"
+            )
+        self._update(connection, change.change_id, attempts=begun.attempts + 1)
+        return _change(_get(connection, change.change_id))
+
+    def _update(self, connection: Connection, change_id: str, **values: Any) -> None:
+        connection.execute(update(ChangeRow).where(ChangeRow.change_id == change_id).values(**values))
+
+    def _written(self, connection: Connection, change_id: str, now: datetime) -> Change:
+        change = _change(_get(connection, change_id))
+        subject = Subject(change.plan.run_id, change.plan.policy, change.plan.target, change_id)
+        append_one(self._database, connection, "change", change, subject, now)
+        return change
+
+
+def took_effect() -> ColumnElement[bool]:
+    """The provider's state was changed, and it was no dry run."""
+    return ChangeRow.state.in_(EFFECTIVE) & ~ChangeRow.dry_run
+
+
+def select_changes(connection: Connection, *where: ColumnElement[bool], limit: int | None = None) -> tuple[Change, ...]:
+    """The changes that meet all the conditions, in the order in which they were begun."""
+    query = select(ChangeRow.__table__).where(*where).order_by(ChangeRow.seq).limit(limit)
+    return tuple(_change(row) for row in connection.execute(query))
+
+
+def _find(connection: Connection, change_id: str, *, lock: bool = False) -> Row[Any] | None:
+    query = select(ChangeRow.__table__).where(ChangeRow.change_id == change_id)
+    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+
+
+def _get(connection: Connection, change_id: str, *, lock: bool = False) -> Row[Any]:
+    row = _find(connection, change_id, lock=lock)
+    if row is None:
+        raise NotRecorded(
+            f"the ledger has no change {change_id}; a change is begun (begin_change) before the provider is called"
+        )
+    return row
+
+
+def _refuse_if_busy(connection: Connection, change: PlannedChange) -> None:
+    in_the_way = select_changes(
+        connection,
+        ChangeRow.target_kind == change.target_kind,
+        ChangeRow.target == change.target,
+        ChangeRow.state.in_(OPEN),
+        ~ChangeRow.dry_run,
+    )
+    for other in in_the_way:
+        takes_it_back = other.change_id == change.reverts and other.state is ChangeState.APPLIED
+        if not takes_it_back:
+            raise TargetBusy(other.change_id, change.target, other.intended_at)
+
+
+def _reached(row: Row[Any], state: ChangeState) -> bool:
+    return row.state == state or (row.state == ChangeState.SETTLED and state is ChangeState.APPLIED)
+
+
+def _new_row(change: PlannedChange, now: datetime) -> dict[str, Any]:
+    what = f"{change.action} of {change.target} from {change.from_units} to {change.to_units} units"
+    if change.dry_run:
+        state, reason = ChangeState.REFUSED, Reason(code="dry_run", text=f"dry run: the {what} is not carried out")
+    else:
+        state, reason = ChangeState.APPLYING, Reason(code="intended", text=f"about to carry out the {what}")
+    return {
+        **change.model_dump(include={"change_id", "run_id", "policy", "target_kind", "target", "dry_run", "reverts"}),
+        "action": change.action.value,
+        "to_units": change.to_units,
+        "state": state.value,
+        "reason": reason,
+        "plan": change,
+        "attempts": 1,
+        "intended_at": now,
+    }
+
+
+def _change(row: Row[Any]) -> Change:
+    stored = {name: getattr(row, name) for name in Change.model_fields}
+    return restore(Change, stored, f"setpoint_changes {row.change_id}")

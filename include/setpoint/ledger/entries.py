@@ -1,0 +1,167 @@
+"""The append-only record of every value.
+
+An entry is never updated and never deleted. When a task is retried it writes its values again, so entries are kept in
+slots:
+
+* one value, written by ``record``, has the slot of its target and change;
+* a set of values, written at once by ``record_many``, has one slot together, and ``position`` is the place in the set.
+
+Within a run, a kind and a slot, ``attempt`` counts the different answers. The same answer again writes nothing;
+another one is added with the next attempt, and **the latest attempt is the one that is read**. So a set that came out
+smaller on a retry leaves nothing of the first try behind, and the first try can still be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
+
+from sqlalchemy import Connection, func, insert, select
+
+from setpoint.ledger.database import Database
+from setpoint.ledger.store import restore
+from setpoint.ledger.tables import EntryRow
+from setpoint.ledger.types import plain
+from setpoint.model.base import Value, digest
+from setpoint.model.change import Change
+from setpoint.model.decision import Decision
+from setpoint.model.event import Event
+from setpoint.model.metrics import MetricBatch
+from setpoint.model.outcome import Outcome
+from setpoint.model.plan import Plan
+from setpoint.model.quality import QualityReport
+from setpoint.model.signal import Signal
+from setpoint.model.target import TargetState
+
+EntryKind = Literal["event", "state", "batch", "report", "signal", "decision", "plan", "change", "outcome"]
+
+MODELS: dict[EntryKind, type[Value]] = {
+    "event": Event,
+    "state": TargetState,
+    "batch": MetricBatch,
+    "report": QualityReport,
+    "signal": Signal,
+    "decision": Decision,
+    "plan": Plan,
+    "change": Change,
+    "outcome": Outcome,
+}
+"""The model of each kind; a value of another model is refused."""
+
+V = TypeVar("V", bound=Value)
+
+_SET = "set"
+
+
+class Subject(NamedTuple):
+    """What an entry is about."""
+
+    run_id: str
+    policy: str
+    target: str | None = None
+    change_id: str | None = None
+
+
+def append_one(
+    database: Database, connection: Connection, kind: EntryKind, value: Value, subject: Subject, at: datetime
+) -> bool:
+    """Write one value in the slot of its target and change.
+
+    :returns: whether it was written; the same value again is not.
+    """
+    slot = digest(subject.target, subject.change_id)
+    return _append(database, connection, kind, slot, [(value, subject)], at)
+
+
+def append_set(
+    database: Database,
+    connection: Connection,
+    kind: EntryKind,
+    values: Sequence[Value],
+    run_id: str,
+    policy: str,
+    at: datetime,
+) -> bool:
+    """Write a set of values in one slot; each value's own ``target`` and ``change_id`` are kept with it.
+
+    :returns: whether it was written; the same set in the same order again is not.
+    """
+    described = [
+        (value, Subject(run_id, policy, getattr(value, "target", None), getattr(value, "change_id", None)))
+        for value in values
+    ]
+    return bool(described) and _append(database, connection, kind, _SET, described, at)
+
+
+def latest(connection: Connection, kind: EntryKind, model: type[V], run_id: str) -> tuple[V, ...]:
+    """A run's values of one kind: of each slot the latest attempt, in the order in which they were written."""
+    newest = (
+        select(EntryRow.slot, func.max(EntryRow.attempt).label("attempt"))
+        .where(EntryRow.run_id == run_id, EntryRow.kind == kind)
+        .group_by(EntryRow.slot)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(EntryRow.id, EntryRow.value)
+        .join(newest, (EntryRow.slot == newest.c.slot) & (EntryRow.attempt == newest.c.attempt))
+        .where(EntryRow.run_id == run_id, EntryRow.kind == kind)
+        .order_by(EntryRow.id)
+    )
+    return tuple(restore(model, row.value, f"setpoint_entries {row.id}") for row in rows)
+
+
+def _append(
+    database: Database,
+    connection: Connection,
+    kind: EntryKind,
+    slot: str,
+    described: list[tuple[Value, Subject]],
+    at: datetime,
+) -> bool:
+    _check(kind, described)
+    run_id = described[0][1].run_id
+    database.lock(connection, "entries", run_id, kind, slot)
+    documents = [plain(value) for value, _ in described]
+    attempt = _last_attempt(connection, run_id, kind, slot)
+    if attempt and documents == _documents(connection, run_id, kind, slot, attempt):
+        return False
+    connection.execute(
+        insert(EntryRow),
+        [
+            {
+                **subject._asdict(),
+                "kind": kind,
+                "slot": slot,
+                "attempt": attempt + 1,
+                "position": position,
+                "value": document,
+                "recorded_at": at,
+            }
+            for position, (document, (_, subject)) in enumerate(zip(documents, described, strict=True))
+        ],
+    )
+    return True
+
+
+def _check(kind: EntryKind, described: list[tuple[Value, Subject]]) -> None:
+    if kind not in MODELS:
+        raise ValueError(f"the ledger records {', '.join(get_args(EntryKind))}; it knows no {kind!r}")
+    wrong = {type(value).__name__ for value, _ in described if not isinstance(value, MODELS[kind])}
+    if wrong:
+        raise TypeError(f"a {kind} entry holds {MODELS[kind].__name__}, not {', '.join(sorted(wrong))}")
+
+
+def _last_attempt(connection: Connection, run_id: str, kind: str, slot: str) -> int:
+    where = (EntryRow.run_id == run_id, EntryRow.kind == kind, EntryRow.slot == slot)
+    return connection.execute(select(func.coalesce(func.max(EntryRow.attempt), 0)).where(*where)).scalar_one()
+
+
+def _documents(connection: Connection, run_id: str, kind: str, slot: str, attempt: int) -> list[Any]:
+    return list(
+        connection.scalars(
+            select(EntryRow.value)
+            .where(EntryRow.run_id == run_id, EntryRow.kind == kind, EntryRow.slot == slot, EntryRow.attempt == attempt)
+            .order_by(EntryRow.position)
+        )
+    )

@@ -1,0 +1,89 @@
+"""What can be wrong with the ledger, or with what it is asked to do.
+
+::
+
+    LedgerError
+     |-- LedgerUnavailable    the database cannot be reached or does not answer: try again later
+     |-- LedgerMismatch       the database's schema is not one this version of Setpoint knows
+     |-- CorruptRecord        a stored value does not validate any more
+     |-- NotRecorded          a run or a change the ledger has never heard of
+     |-- Conflict             the same identity with another content
+     |-- AmbiguousReference   a short reference that fits several records
+     |-- TargetBusy           another change on the target is open
+     '-- IllegalTransition    a change cannot go from where it is to where it was sent
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from setpoint.model.change import ChangeState
+
+
+class LedgerError(Exception):
+    """Anything the ledger refuses or cannot do. Its text says what to do about it."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The database cannot be reached, is locked, or gave up. Nothing of the transaction is kept."""
+
+
+class LedgerMismatch(LedgerError):
+    """The database has a schema this version of Setpoint does not know."""
+
+
+class CorruptRecord(LedgerError):
+    """A stored value does not validate: it was altered outside Setpoint, or its model changed without a migration."""
+
+
+class NotRecorded(LedgerError):
+    """The ledger has no such run or change."""
+
+
+class Conflict(LedgerError):
+    """A record with this identity exists already and says something else."""
+
+
+class AmbiguousReference(LedgerError):
+    """A shortened reference fits more than one record."""
+
+
+class TargetBusy(LedgerError):
+    """Another change on the same target is still open, so no new one may begin.
+
+    :param open_change_id: the change in the way.
+    :param target: the target both want.
+    :param since: when the change in the way was begun.
+    """
+
+    def __init__(self, open_change_id: str, target: str, since: datetime) -> None:
+        super().__init__(open_change_id, target, since)
+        self.open_change_id = open_change_id
+        self.target = target
+        self.since = since
+
+    def __str__(self) -> str:
+        return (
+            f"{self.target}: change {self.open_change_id} is open since {self.since:%FT%TZ}, and only one change at a "
+            f"time may move a target. Wait until it is settled, or let the reconcile Dag finish it when its run is gone"
+        )
+
+
+class IllegalTransition(LedgerError):
+    """A change was sent to a state that cannot follow its own.
+
+    :param change_id: the change.
+    :param state: where it stands.
+    :param wanted: where it was sent.
+    :param why: why that may not be, in a sentence.
+    """
+
+    def __init__(self, change_id: str, state: ChangeState, wanted: ChangeState, why: str) -> None:
+        super().__init__(change_id, state, wanted, why)
+        self.change_id = change_id
+        self.state = state
+        self.wanted = wanted
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"change {self.change_id} is {self.state} and cannot become {self.wanted}: {self.why}"

@@ -1,0 +1,57 @@
+"""The ledger as one thing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from setpoint.ledger.changes import Changes
+from setpoint.ledger.database import Database
+from setpoint.ledger.inbox import Inbox
+from setpoint.ledger.migrate import bring_up_to_date
+from setpoint.ledger.rejects import Rejects
+from setpoint.ledger.store import Clock, utc_now
+
+
+class Ledger(Inbox, Rejects, Changes):
+    """The durable record of everything Setpoint saw, decided and did.
+
+    Safe for many processes and threads at once. Every method is one transaction: all of it is kept, or nothing. Each
+    raises :class:`setpoint.ledger.LedgerUnavailable` when the database cannot be reached or gives up. Every method
+    that writes may be called again with the same arguments after a crash.
+    """
+
+    @classmethod
+    def open(cls, url: str, clock: Clock = utc_now) -> Self:
+        """Open a ledger, and create or migrate it when that is needed; one query when it is not.
+
+        :param url: ``sqlite:////path/ledger.db`` or ``postgresql://user:password@host/database``.
+        :param clock: tells the time where no caller says it; for tests.
+        :raises LedgerUnavailable: the database cannot be reached.
+        :raises LedgerMismatch: a newer Setpoint has written this ledger.
+        :raises LedgerError: the URL is of neither kind.
+        """
+        database = Database(url)
+        try:
+            bring_up_to_date(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
+    @property
+    def url(self) -> str:
+        """Where the ledger is, without the password."""
+        return self._database.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

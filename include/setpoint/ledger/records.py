@@ -1,0 +1,122 @@
+"""What the ledger answers with, where the model has no noun for it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from setpoint.model.base import Name, Units, UtcDatetime, Value
+from setpoint.model.change import ChangeState
+from setpoint.model.decision import Action, Reason
+from setpoint.model.event import Event
+from setpoint.model.outcome import Followed, HealthVerdict
+from setpoint.model.quality import Verdict
+
+Fate = Literal["acted", "held", "quarantined", "failed"]
+"""What became of an event: something changed, nothing had to, the data could not be trusted, or the run went wrong."""
+
+DeliveryState = Literal["waiting", "taken", "acted", "held", "quarantined", "failed"]
+
+FindingKind = Literal[
+    "changed_by_hand",
+    "out_of_bounds",
+    "drift",
+    "target_missing",
+    "unfinished_change",
+    "missing_outcome",
+    "stranded_events",
+]
+
+
+class Accepted(Value):
+    """What became of a batch of events."""
+
+    new: tuple[Name, ...]
+    """Events not known before, or known but not yet to a policy that wants them now: somebody is to be woken."""
+    duplicates: tuple[Name, ...]
+    """Events already in the inbox, for every policy that wants them."""
+
+
+class Released(Value):
+    """The events a failed run gave back."""
+
+    waiting: tuple[Name, ...]
+    """For the policy's next run."""
+    given_up: tuple[Name, ...]
+    """Taken too often without a decision; closed as ``failed``, so that they cannot hold up the policy for ever."""
+
+
+class Reject(Value):
+    """A message that became no event."""
+
+    source: str
+    message_id: str
+    code: str
+    text: str
+    body: str
+    """What it said, cut to a bounded length. Text from outside: data."""
+    received_at: UtcDatetime
+
+
+class Delivered(Value):
+    """An event, and how it fared with one policy."""
+
+    event: Event
+    policy: Name
+    state: DeliveryState
+    attempts: int = Field(ge=0)
+    """How often a run took it."""
+    taken_at: UtcDatetime | None
+    closed_at: UtcDatetime | None
+
+
+class Run(Value):
+    """One run of a policy, from waking up to its end."""
+
+    run_id: Name
+    policy: Name
+    trigger: str
+    dry_run: bool
+    event_ids: tuple[Name, ...]
+    state: str
+    """``running`` until it is finished; then what the caller said, such as ``acted`` or ``held``."""
+    reason: Reason | None
+    attempts: int = Field(ge=1)
+    started_at: UtcDatetime
+    finished_at: UtcDatetime | None
+
+
+class Finding(Value):
+    """Something the reconcile Dag found: the world, or the ledger, is not as the policy has it."""
+
+    policy: Name
+    target: Name | None
+    kind: FindingKind
+    text: str = Field(min_length=1)
+    expected_units: Units | None = None
+    actual_units: Units | None = None
+    repaired: bool = False
+    found_at: UtcDatetime
+
+
+class HistoryRow(Value):
+    """One line of the history: a decision and what came of it, or a change that took another back."""
+
+    at: UtcDatetime
+    run_id: Name
+    policy: Name
+    target: Name
+    action: Action
+    from_units: Units | None
+    to_units: Units | None
+    reason: Reason
+    """The decision's first reason; of a roll-back, the change's own."""
+    quality: Verdict | None
+    """The verdict on the data behind it; ``None`` for a roll-back, which is not decided on metrics."""
+    dry_run: bool
+    change_id: Name | None = None
+    change_state: ChangeState | None = None
+    verdict: HealthVerdict | None = None
+    followed: Followed | None = None
+    reverts: Name | None = None
