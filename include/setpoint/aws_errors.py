@@ -26,7 +26,7 @@ THROTTLING_CODES = frozenset(
     }
 )
 
-# botocore's transient codes; the common errors of the AWS query protocol; Auto Scaling's ResourceContention ("You already
+# botocore's transient codes; the query protocol's common errors; Auto Scaling's ResourceContention ("You already
 # have a pending update to an Auto Scaling resource"); and a paging token that ran out, which asking anew cures.
 TRANSIENT_CODES = frozenset(
     {

@@ -1,6 +1,7 @@
 """The classification of AWS error codes."""
 
 import pytest
+
 from setpoint.aws_errors import CREDENTIAL_CODES, DENIED_CODES, THROTTLING_CODES, TRANSIENT_CODES, advice, classify
 
 
