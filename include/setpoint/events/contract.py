@@ -44,9 +44,9 @@ class EventKind(Protocol):
 
     @staticmethod
     def parse(body: Mapping[str, Any], *, message_id: str, source: str, received_at: datetime) -> list[Event]:
-        """The events in a message that ``recognises`` accepted. The same message gives the same ``event_id`` each time.
+        """The events in a message that ``recognises`` accepted. The same message gives the same ``event_id`` again.
 
-        :param message_id: the delivery's own identity (SNS's message id, else SQS's), for kinds without one of their own.
+        :param message_id: the delivery's identity (SNS's message id, else SQS's), for kinds without one of their own.
         :param source: where the message came from: the SNS topic, else the queue.
         :raises EventError: it does not parse.
         """

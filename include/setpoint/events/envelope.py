@@ -1,0 +1,131 @@
+"""From a queue's message body to the one JSON object that is the event's, whatever envelope carried it.
+
+An SNS subscription wraps what was published (``Type: Notification``); with raw message delivery it does not. Both are
+read. Format: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from setpoint.events.contract import EventError
+from setpoint.events.texts import one_line, shown
+
+MAX_BYTES = 256 * 1024
+"""What one event may weigh. SQS carried 256 KiB until 2025 and more since; no known event comes near it."""
+
+MAX_DEPTH = 32
+"""How deep an event's JSON may nest. CloudWatch's deepest alarm has eight levels."""
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SNS_CONTROL = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message out of its envelope."""
+
+    content: dict[str, Any]
+    message_id: str
+    """SNS's id of the publication when SNS carried it, else SQS's id of the message."""
+    source: str
+    """The SNS topic's ARN when SNS carried it, else what the caller said."""
+
+
+def open_envelope(body: str, *, message_id: str, source: str) -> Letter:
+    """Read a message's body and take it out of its SNS envelope, if it has one.
+
+    :param body: the text as the queue delivered it.
+    :param message_id: the queue's own id of the message.
+    :param source: the queue, for people.
+    :raises EventError: ``too_large``, ``not_json``, ``too_deep``, ``bad_text`` or ``sns_control``.
+    """
+    content = parse_object(body, what="the message")
+    kind = content.get("Type")
+    if not isinstance(content.get("TopicArn"), str) or not isinstance(content.get("MessageId"), str):
+        return Letter(content, message_id, source)
+    if kind in _SNS_CONTROL:
+        raise EventError(
+            "sns_control",
+            f"a {kind} of topic {shown(content['TopicArn'])}, not an event; confirm the subscription by visiting "
+            "its SubscribeURL, or subscribe the queue from the queue's own account",
+        )
+    if kind != "Notification" or not isinstance(content.get("Message"), str):
+        return Letter(content, message_id, source)
+    published = parse_object(content["Message"], what="the SNS notification's Message")
+    return Letter(published, content["MessageId"], content["TopicArn"])
+
+
+def parse_object(text: str, *, what: str) -> dict[str, Any]:
+    """Read one JSON object, strictly: bounded in size and depth, no key twice, no text that cannot be stored.
+
+    :param what: names the text in an error.
+    :raises EventError: ``too_large``, ``not_json``, ``too_deep`` or ``bad_text``.
+    """
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_BYTES:
+        raise EventError("too_large", f"{what} is {size:,} bytes; at most {MAX_BYTES:,} are read")
+    try:
+        value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    except RecursionError:
+        raise EventError("too_deep", f"{what} is nested deeper than {MAX_DEPTH} levels") from None
+    except EventError:
+        raise
+    except ValueError as error:  # also a number of more digits than Python converts
+        raise EventError("not_json", f"{what} is not JSON: {error}; it begins {shown(text[:80])}") from None
+    if not isinstance(value, dict):
+        raise EventError("not_json", f"{what} is a JSON {_json_type(value)}; an event is a JSON object")
+    check_texts(value, what)
+    return value
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise EventError("not_json", f"the key {shown(twice)} stands twice in one object; keep the one that is meant")
+    return content
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+def check_texts(value: Any, what: str) -> None:
+    """Refuse JSON data that nests too deep, or that holds text no database keeps.
+
+    :raises EventError: ``too_deep`` or ``bad_text``.
+    """
+    for path, depth, text in _texts(value):
+        if depth > MAX_DEPTH:
+            raise EventError("too_deep", f"{what} is nested deeper than {MAX_DEPTH} levels")
+        if _UNSTORABLE.search(text):
+            raise EventError(
+                "bad_text", f"{what}: {one_line(path, 200)} holds NUL or half a surrogate pair: {shown(text)}"
+            )
+
+
+def _texts(value: Any) -> Iterator[tuple[str, int, str]]:
+    """Every text in a JSON value, keys included, with its path and depth. Iterative: depth is what is being checked."""
+    waiting: list[tuple[str, int, Any]] = [("$", 0, value)]
+    while waiting:
+        path, depth, one = waiting.pop()
+        if isinstance(one, str):
+            yield path, depth, one
+        elif depth > MAX_DEPTH:
+            yield path, depth, ""
+        elif isinstance(one, dict):
+            for key, inner in one.items():
+                yield f"{path}.(key)", depth, key
+                waiting.append((f"{path}.{key[:80]}", depth + 1, inner))
+        elif isinstance(one, list):
+            waiting.extend((f"{path}[{index}]", depth + 1, inner) for index, inner in enumerate(one))
+
+
+def _json_type(value: object) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
