@@ -1,4 +1,4 @@
-"""Every reason code of the pure rooms, and what it means. The reference is generated from here, a test keeps it whole."""
+"""Every reason code of the pure rooms, and what it means. The reference is made from it; a test keeps it whole."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ RECHECK_CODES: Mapping[str, str] = MappingProxyType(
 
 ROLLBACK_CODES: Mapping[str, str] = MappingProxyType(
     {
-        "rollback": "The change takes a harmful one back.",
         "rollback_of_rollback": "A rollback is not itself rolled back: a fleet must not swing by its own hand.",
         "not_effective": "The change changed nothing, so there is nothing to judge or to take back.",
         "already_back": "The target has its capacity from before the change again.",

@@ -29,5 +29,5 @@ def plan_rollback(change: Change, state: TargetState, policy: Policy, outcome: O
     if state.desired_units != plan.to_units:
         text = f"{plan.target} was left at {plan.to_units} and has {state.desired_units} now: a later change holds"
         return Reason.of("superseded", text)
-    back = plan.reversed(Reason.of("rollback", f"takes change {change.change_id} back: {outcome.reasons[0].text}").text)
+    back = plan.reversed(f"takes change {change.change_id} back: {outcome.reasons[0].text}")
     return out_of_bounds(back, policy, state) or back

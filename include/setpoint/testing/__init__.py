@@ -1,0 +1,1 @@
+"""What tests of Setpoint and of its extensions import."""
