@@ -1,0 +1,1 @@
+"""Hooks in the Amazon provider's style, for services it has none for."""

@@ -1,0 +1,1 @@
+"""Sensors: wait for capacity, and for a metric to cross a threshold."""

@@ -1,0 +1,1 @@
+"""Waiter models, as data: one JSON file a service, in botocore's format."""
