@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TriggerRule, get_parsing_context, task_group
-from setpoint.policy.loader import load_policies
 
+from setpoint.policy.loader import load_policies
 from setpoint.settings import load_settings
 from setpoint_airflow.docs import policy_page
 from setpoint_airflow.form import START, schedule_of, trigger_form
@@ -20,6 +20,7 @@ from setpoint_airflow.operators.evaluate import AggregateOperator, PullMetricsOp
 from setpoint_airflow.operators.feedback import InServiceSensor, RecordOutcomeOperator, WatchHealthOperator
 from setpoint_airflow.operators.intake import TakeEventsOperator
 from setpoint_airflow.operators.record import CloseRunOperator, HoldOperator, QuarantineOperator
+from setpoint_airflow.watch import policy_assets
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
@@ -42,7 +43,7 @@ def policy_dag(policy: Policy) -> DAG:
         tags=["setpoint", f"owner:{policy.owner}"],
         default_args={"owner": policy.owner, "policy": policy.name, **RETRY},
     ) as dag:
-        event = TakeEventsOperator(task_id="take_events")
+        event = TakeEventsOperator(task_id="take_events", inlets=policy_assets(policy))
         batch = PullMetricsOperator(task_id="pull_metrics")
         report = ValidateBatchOperator(task_id="validate")
         signal = AggregateOperator(task_id="aggregate")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from setpoint.policy.loader import load_policies
 from setpoint.policy.problems import PolicyError
-
 from setpoint.settings import load_settings
 
 # An Airflow Dag file that has no DAG in it only to complain: the word "airflow" keeps safe mode from skipping it.

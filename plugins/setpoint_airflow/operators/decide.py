@@ -6,9 +6,9 @@ from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
-from setpoint.planning.plan import chunks
 
 from setpoint.model import Action
+from setpoint.planning.plan import chunks
 from setpoint.steps.evaluate import decide_fleet
 from setpoint.steps.intake import Intake
 from setpoint_airflow.operators.base import PolicyOperator

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
-from setpoint.events.manual import from_asset_event, from_request, from_schedule
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from setpoint.events.contract import EventError
+from setpoint.events.manual import asset_event, manual_event, schedule_event, was_posted
 from setpoint.model import Event
 from setpoint.steps.intake import take_in
 from setpoint_airflow.operators.base import PolicyOperator
-from setpoint_airflow.runtime import utc_now
+from setpoint_airflow.runtime import Runtime, utc_now
+
+LOOK_BACK = timedelta(hours=1)
+"""How far back a run looks for posted asset events that no run was given."""
 
 
 class TakeEventsOperator(PolicyOperator):
@@ -29,7 +35,7 @@ class TakeEventsOperator(PolicyOperator):
             intake = take_in(
                 run.policy,
                 run.run_id,
-                direct=_direct_events(context, run.policy.name, trigger),
+                direct=_direct_events(context, run, trigger, now),
                 ledger=run.ledger,
                 trigger=trigger,
                 now=now,
@@ -42,18 +48,55 @@ class TakeEventsOperator(PolicyOperator):
             return intake.to_json()
 
 
-def _direct_events(context: Context, policy: str, trigger: str) -> list[Event]:
-    """The events that reached this very run and are in no inbox yet."""
-    now, run = utc_now(), context["dag_run"]
+def _direct_events(context: Context, run: Runtime, trigger: str, now: datetime) -> list[Event]:
+    """The events that reached this very run and are in no inbox yet.
+
+    :raises AirflowFailException: the run's conf cannot be read; it lists every problem, and a retry would not help.
+    """
+    dag_run, policy = context["dag_run"], run.policy.name
     if trigger == "manual":
-        user = getattr(run, "triggering_user_name", None) or ""
-        return [from_request(policy, run.run_id, dict(context["params"]), user, now)]
+        try:
+            event = manual_event(
+                policy,
+                dict(context["params"]),
+                run_id=run.run_id,
+                requested_by=dag_run.triggering_user_name or "",
+                at=dag_run.run_after,
+                received_at=now,
+            )
+        except EventError as error:
+            raise AirflowFailException(str(error)) from error
+        return [event]
+    found = _posted_events(context, run, now)
     if trigger in ("scheduled", "backfill"):
-        return [from_schedule(policy, run.run_id, run.run_after, now)]
+        found.append(schedule_event(policy, run_id=run.run_id, at=dag_run.run_after, received_at=now))
+    return found
+
+
+def _posted_events(context: Context, run: Runtime, now: datetime) -> list[Event]:
+    """Asset events that somebody posted through the REST API; one that cannot be read goes to the ledger's rejects.
+
+    Airflow gives a run the events that triggered it, but strands the tail of a burst in no run at all
+    (apache/airflow#56050). So the asset's own events are read, a while back; the inbox knows which are new.
+    """
     found = []
-    for events in (context.get("triggering_asset_events") or {}).values():
-        for event in events:
-            extra = dict(event.extra or {})
-            if extra.get("from_rest_api"):
-                found.append(from_asset_event(policy, event.asset.uri, event.timestamp, extra, now))
+    for asset in context["inlet_events"]:
+        posted = context["inlet_events"][asset].after((now - LOOK_BACK).isoformat()).limit(1000)
+        for one in posted:
+            extra = dict(one.extra or {})
+            if not was_posted(extra):
+                continue
+            try:
+                event = asset_event(run.policy.name, extra, asset_event_id=one.id, at=one.timestamp, received_at=now)
+            except EventError as error:
+                run.ledger.reject_message(
+                    message_id=str(one.id),
+                    source=f"asset {asset.name}",
+                    code=error.code,
+                    text=str(error),
+                    body=json.dumps(extra),
+                    received_at=now,
+                )
+            else:
+                found.append(event)
     return found

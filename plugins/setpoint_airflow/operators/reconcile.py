@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
-from setpoint.policy.loader import load_policies
 
+from setpoint.policy.loader import load_policies
 from setpoint.settings import load_settings
 from setpoint.sources.contract import SourceError
 from setpoint.steps.reconcile import Reconciled, reconcile, summary

@@ -1,0 +1,209 @@
+"""``dag.test()`` on the real Dags, against the practice AWS.
+
+Each worker of the test run has one Airflow database, one lab and one ledger; each test has a fleet of its own in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from setpoint.lab.config import FleetConfig, LabConfig
+from setpoint.lab.process import LabProcess
+from setpoint.lab.provision import client, provision
+from setpoint.ledger import Ledger
+from setpoint.settings import load_settings
+
+_NUMBER = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """An Airflow metadata database, and the in-process API server kept from one ``dag.test()`` to the next."""
+    from airflow.sdk.execution_time import supervisor
+    from airflow.utils.db import initdb
+
+    initdb()
+    build = supervisor.in_process_api_server
+    kept: list[Any] = []
+
+    def once() -> Any:
+        if not kept:
+            kept.append(build())
+        return kept[0]
+
+    supervisor.in_process_api_server = once  # type: ignore[assignment]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[LabProcess]:
+    """The practice AWS, without any fleet."""
+    # Quick rhythms: half a minute of a policy's window passes in seconds of published history, see ``Fleet.publish``.
+    config = LabConfig(fleets=(FleetConfig(group="unused", desired_capacity=2),), default_boot_seconds=0.2)
+    with LabProcess(config) as running:
+        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = (
+            '{"conn_type": "aws", "login": "lab", "password": "lab", '
+            f'"extra": {{"region_name": "eu-west-1", "endpoint_url": "{running.url}"}}}}'
+        )
+        yield running
+
+
+@dataclass
+class Fleet:
+    """One Auto Scaling group of the practice AWS, with a policy, and metrics that the test decides."""
+
+    name: str
+    lab: LabProcess
+    policies: Path
+    ledger: Ledger
+    cpu: float = 50.0
+    latency: float = 100.0
+
+    def __post_init__(self) -> None:
+        self.autoscaling = client("autoscaling", self.lab.url)
+        self.cloudwatch = client("cloudwatch", self.lab.url)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def publish(self, metric: str, values: list[float | None], *, until: datetime | None = None) -> None:
+        """Publish one value a second, the last one now; ``None`` leaves a gap."""
+        end = until or datetime.now(UTC)
+        data = [
+            {
+                "MetricName": metric,
+                "Dimensions": [{"Name": "AutoScalingGroupName", "Value": self.name}],
+                "Timestamp": end - timedelta(seconds=len(values) - 1 - index),
+                "Value": value,
+                "StorageResolution": 1,
+            }
+            for index, value in enumerate(values)
+            if value is not None
+        ]
+        if data:
+            self.cloudwatch.put_metric_data(Namespace="Test", MetricData=data)
+
+    def live(self, reaction: Callable[[Fleet], None] | None = None, history_seconds: int = 40) -> None:
+        """Publish ``cpu`` and ``latency`` every second from now on, as if it had always been so.
+
+        :param reaction: called before each publication; changes the values, say because capacity arrived.
+        """
+        self.publish("cpu", [self.cpu] * history_seconds)
+        self.publish("latency", [self.latency] * history_seconds)
+
+        def publish() -> None:
+            while not self._stop.wait(1.0):
+                if reaction is not None:
+                    reaction(self)
+                self.publish("cpu", [self.cpu])
+                self.publish("latency", [self.latency])
+
+        self._thread = threading.Thread(target=publish, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+
+    @property
+    def desired(self) -> int:
+        """The desired capacity AWS reports."""
+        groups = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])
+        return int(groups["AutoScalingGroups"][0]["DesiredCapacity"])
+
+    @property
+    def capacity_calls(self) -> list[Any]:
+        """The calls that changed this group's capacity."""
+        calls = self.lab.client.calls()
+        return [one for one in calls if one.action == "SetDesiredCapacity" and self.name in str(one.params)]
+
+    def policy(self, **changes: Any) -> None:
+        """Write the policy's file: the usual one, with some sections replaced."""
+        document: dict[str, Any] = {
+            "version": 1,
+            "name": self.name,
+            "owner": "tests",
+            "targets": {"kind": "aws.autoscaling_group", "region": "eu-west-1", "names": [self.name]},
+            "metrics": {
+                metric: {
+                    "source": "aws.cloudwatch",
+                    "namespace": "Test",
+                    "name": metric,
+                    "statistic": "Average",
+                    "period": "1s",
+                    "window": "20s",
+                    "settle": "2s",
+                }
+                for metric in ("cpu", "latency")
+            },
+            "quality": {
+                "cpu": {"max_age": "10s", "min_coverage": 0.6, "full_coverage": 0.7, "between": [0, 100]},
+                "latency": {"max_age": "10s", "min_coverage": 0.3, "full_coverage": 0.3},
+            },
+            "scale": {
+                "strategy": "threshold",
+                "signal": {"metric": "cpu", "aggregate": "mean"},
+                "out": {"above": 70, "for": "5 of 10", "add": 2},
+                "in": {"below": 30, "for": "10 of 12", "remove": 1},
+            },
+            "limits": {"min": 1, "max": 6, "cooldown": {"out": "1m", "in": "1m"}},
+            "feedback": {
+                "after": "5s",
+                "in_service_timeout": "20s",
+                "healthy": {"latency": {"max": 250, "no_worse_than": "1.2x"}},
+                "min_samples": 2,
+            },
+        }
+        document.update(changes)
+        (self.policies / f"{self.name}.yaml").write_text(yaml.safe_dump(document))
+
+    def run(self, **conf: Any) -> str:
+        """Run the policy's Dag once, the way a person triggers it, and return the ledger's id of the run."""
+        dag = load_dag("setpoint_policies.py", f"setpoint.{self.name}")
+        result = dag.test(run_conf=conf or None)
+        self.task_states = {
+            (ti.task_id, ti.map_index): str(ti.state) for ti in result.get_task_instances()
+        }
+        self.state = str(result.state)
+        return f"{self.name}/{result.run_id}"
+
+
+def load_dag(file: str, dag_id: str) -> Any:
+    """One Dag of a Dag file, parsed as Airflow parses it."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(Path(__file__).parents[2] / "dags" / file))
+    assert not bag.import_errors, bag.import_errors
+    return bag.dags[dag_id]
+
+
+@pytest.fixture(scope="session")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of policies that the Dags of these tests are made from."""
+    folder = tmp_path_factory.mktemp("policies")
+    os.environ["SETPOINT_POLICIES"] = str(folder)
+    return folder
+
+
+@pytest.fixture
+def fleet(airflow_database: None, lab: LabProcess, policies: Path) -> Iterator[Fleet]:
+    """A fresh group with 3 instances in service (of 1 to 8), its policy, and the ledger."""
+    name = f"fleet-{os.getpid()}-{next(_NUMBER)}"
+    provision(lab.url, [FleetConfig(group=name, min_size=1, max_size=8, desired_capacity=3, boot_seconds=0.2)])
+    settings = load_settings()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with Ledger.open(settings.ledger_url) as ledger:
+        made = Fleet(name, lab, policies, ledger)
+        made.policy()
+        yield made
+        made.close()
+        (policies / f"{name}.yaml").unlink()
