@@ -36,7 +36,8 @@ def microseconds(moment: datetime) -> int:
 def usable(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with a time and a finite value, oldest first."""
     there = np.isfinite(frame["value"].to_numpy()) & frame["timestamp"].notna().to_numpy()
-    return frame[there].sort_values("timestamp", kind="stable")
+    rows: pd.DataFrame = frame[there]
+    return rows.sort_values("timestamp", kind="stable")
 
 
 def row_times(frame: pd.DataFrame) -> Integers:
