@@ -1,0 +1,200 @@
+"""Each guard by itself."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from setpoint.guards.bounds import Bounds, bounds
+from setpoint.guards.candidate import Candidate, GuardContext
+from setpoint.guards.cooldown import cooldown
+from setpoint.guards.max_step import max_step
+from setpoint.guards.memory import TargetMemory
+from setpoint.guards.open_change import open_change
+from setpoint.guards.operation import operation
+from setpoint.guards.quality import quality
+from setpoint.guards.trust import Trust, trust_of
+from setpoint.model import Action, Operation, Reason, Verdict
+from setpoint.testing.values import NOW, a_policy, a_report, a_state
+
+CLEAN = Trust(Verdict.PASS)
+
+
+def candidate(from_units: int, to_units: int) -> Candidate:
+    """A proposal that no guard has spoken about."""
+    return Candidate(from_units, to_units, (Reason(code="above_threshold", text="4 of 5 above"),))
+
+
+def context(trust: Trust = CLEAN, memory: dict[str, Any] | None = None, desired: int = 4, **state: Any) -> GuardContext:
+    """A target at rest under the default policy."""
+    remembered = TargetMemory(target="web-1", **(memory or {}))
+    return GuardContext(a_policy(), a_state(desired=desired, **state), trust, remembered, NOW)
+
+
+def limits(context: GuardContext, **words: Any) -> GuardContext:
+    """The same with other limits."""
+    policy = a_policy(limits={"min": 2, "max": 10, **words})
+    return GuardContext(policy, context.state, context.trust, context.memory, context.now)
+
+
+def outcome(candidate: Candidate) -> tuple[int, str]:
+    """Where a candidate stands, and the code of the last guard that moved it."""
+    return candidate.to_units, candidate.constraints[-1].reason.code if candidate.constraints else "untouched"
+
+
+@pytest.mark.parametrize(
+    ("name", "desired", "wanted", "words", "provider", "expected"),
+    [
+        ("inside", 4, 6, {}, {}, (6, "untouched")),
+        ("beyond the policy's most", 9, 14, {}, {}, (10, "bounds")),
+        ("below the policy's least", 3, 0, {}, {}, (2, "bounds")),
+        ("beyond the provider's most", 4, 9, {}, {"max_units": 7}, (7, "bounds")),
+        ("below the provider's least", 6, 3, {}, {"min_units": 5}, (5, "bounds")),
+        ("already at the most", 10, 12, {}, {}, (10, "at_max")),
+        ("already at the least", 2, 1, {}, {}, (2, "at_min")),
+        ("far above, wants more: never turned round", 20, 22, {}, {}, (20, "at_max")),
+        ("far below, wants less: never turned round", 1, 0, {}, {}, (1, "at_min")),
+        ("far above, wants less: drawn to the most", 20, 19, {}, {}, (10, "bounds")),
+        ("far below, wants more: drawn to the least", 0, 1, {}, {}, (2, "bounds")),
+        ("ranges that do not meet", 4, 6, {}, {"min_units": 20, "max_units": 30}, (4, "bounds_conflict")),
+    ],
+)
+def test_bounds(name, desired, wanted, words, provider, expected):
+    """A proposal ends inside the bounds of policy and provider, in its own direction or not at all."""
+    found = bounds(candidate(desired, wanted), limits(context(desired=desired, **provider), **words))
+
+    assert outcome(found) == expected, name
+
+
+def test_bounds_may_be_neared_from_outside_in_steps():
+    """From outside, a change that comes nearer is allowed; one that leads away or crosses over is not."""
+    allowed = Bounds(low=2, high=10, text="2 to 10")
+
+    assert allowed.allow(20, 15)
+    assert allowed.allow(0, 1)
+    assert allowed.allow(20, 2)
+    assert not allowed.allow(20, 21)
+    assert not allowed.allow(1, 0)
+    assert not allowed.allow(20, 1)
+    assert not allowed.allow(5, 11)
+
+
+@pytest.mark.parametrize(
+    ("name", "desired", "wanted", "step", "expected"),
+    [
+        ("no limit", 4, 10, {}, (10, "untouched")),
+        ("within the step", 4, 6, {"out": 2}, (6, "untouched")),
+        ("cut going out", 4, 9, {"out": 2}, (6, "max_step")),
+        ("cut going in", 9, 4, {"in": 1}, (8, "max_step")),
+        ("the other direction's limit does not count", 9, 4, {"out": 1}, (4, "untouched")),
+        ("percent of what there is", 8, 20, {"out": "50%"}, (12, "max_step")),
+        ("percent is one unit at least", 2, 5, {"out": "10%"}, (3, "max_step")),
+    ],
+)
+def test_max_step(name, desired, wanted, step, expected):
+    """A proposal is cut to the largest step of its direction."""
+    found = max_step(candidate(desired, wanted), limits(context(desired=desired), max_step=step))
+
+    assert outcome(found) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "out_ago", "in_ago", "expected"),
+    [
+        ("never changed", 6, None, None, (6, "untouched")),
+        ("out too soon after out", 6, 119, None, (4, "cooldown")),
+        ("out at the end of the cooldown", 6, 120, None, (6, "untouched")),
+        ("out too soon after in", 6, None, 60, (4, "cooldown")),
+        ("in too soon after out", 3, 599, None, (4, "cooldown")),
+        ("in long enough after out", 3, 600, None, (3, "untouched")),
+        ("the newer change counts", 3, 900, 300, (4, "cooldown")),
+        ("a clock set back is just now", 6, -30, None, (4, "cooldown")),
+    ],
+)
+def test_cooldown(name, wanted, out_ago, in_ago, expected):
+    """The time since the last change in either direction is held against the cooldown of the direction to move in."""
+    memory = {
+        f"last_{side}_at": NOW - timedelta(seconds=ago)
+        for side, ago in (("out", out_ago), ("in", in_ago))
+        if ago is not None
+    }
+
+    assert outcome(cooldown(candidate(4, wanted), context(memory=memory))) == expected, name
+
+
+def test_cooldown_says_how_long():
+    """The reason has the time since the change, the cooldown and what is left of it."""
+    found = cooldown(candidate(4, 6), context(memory={"last_in_at": NOW - timedelta(seconds=90)}))
+
+    assert found.reasons[0].text == "last changed 90 s ago (in); cooldown.out is 2m, 30 s left"
+
+
+@pytest.mark.parametrize(("wanted", "blocks", "held"), [(6, ("scale_out",), True), (3, ("scale_out",), False)])
+def test_operation(wanted, blocks, held):
+    """An operation in progress holds the directions it forbids, and no other."""
+    refresh = Operation(kind="instance_refresh", detail="40 % done", blocks=blocks)
+    found = operation(candidate(4, wanted), context(operations=(refresh,)))
+
+    assert outcome(found) == ((4, "operation_in_progress") if held else (wanted, "untouched"))
+    assert not held or "instance_refresh (40 % done)" in found.reasons[0].text
+
+
+def test_an_operation_that_says_a_lot_fits_into_a_reason():
+    """A provider's endless detail is cut, not refused."""
+    found = operation(candidate(4, 6), context(operations=(Operation(kind="refresh", detail="x" * 5000),)))
+
+    assert len(found.reasons[0].text) == 1000
+
+
+def test_open_change():
+    """While another change of the target is open, nothing moves."""
+    assert outcome(open_change(candidate(4, 6), context())) == (6, "untouched")
+    found = open_change(candidate(4, 6), context(memory={"open_change_id": "abc"}))
+
+    assert outcome(found) == (4, "change_in_progress")
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "on_degraded", "wanted", "expected"),
+    [
+        ("clean", Verdict.PASS, "hold", 3, (3, "untouched")),
+        ("degraded holds by default", Verdict.DEGRADED, "hold", 6, (4, "quality_degraded")),
+        ("degraded may scale out where the policy says so", Verdict.DEGRADED, "hold_scale_in", 6, (6, "untouched")),
+        ("degraded never scales in", Verdict.DEGRADED, "hold_scale_in", 3, (4, "quality_degraded")),
+        ("failed", Verdict.FAIL, "hold_scale_in", 6, (4, "quality_failed")),
+    ],
+)
+def test_quality(name, verdict, on_degraded, wanted, expected):
+    """Scaling in needs clean data; scaling out on degraded data needs the policy's word."""
+    trust = trust_of(a_report({"web-1": {"cpu": verdict}}).series, ("cpu",))
+    asked = GuardContext(
+        a_policy(quality={"cpu": {"on_degraded": on_degraded}}),
+        a_state(),
+        trust,
+        TargetMemory(target="web-1"),
+        NOW,
+    )
+
+    assert outcome(quality(candidate(4, wanted), asked)) == expected, name
+
+
+def test_scaling_out_on_degraded_data_is_told():
+    """A change made on degraded data says so among its reasons."""
+    trust = trust_of(a_report({"web-1": {"cpu": Verdict.DEGRADED}}).series, ("cpu",))
+    policy = a_policy(quality={"cpu": {"on_degraded": "hold_scale_in"}})
+    found = quality(candidate(4, 6), GuardContext(policy, a_state(), trust, TargetMemory(target="web-1"), NOW))
+
+    assert [one.code for one in found.reasons] == ["above_threshold", "degraded_scale_out"]
+
+
+def test_a_constraint_records_before_and_after():
+    """What a guard did is recorded with where the proposal stood before and after; holding puts its reason first."""
+    moved = bounds(candidate(9, 14), context(desired=9))
+    held = cooldown(moved, context(desired=9, memory={"last_out_at": NOW}))
+
+    assert [(one.guard, one.from_units, one.to_units) for one in held.constraints] == [
+        ("bounds", 14, 10),
+        ("cooldown", 10, 9),
+    ]
+    assert [one.code for one in held.reasons] == ["cooldown", "above_threshold", "bounds"]
+    assert held.action is Action.HOLD
