@@ -13,7 +13,7 @@ MAX_RECEIVES = 5
 HIGH_CPU_PERCENT = 70.0
 LOW_CPU_PERCENT = 30.0
 ALARM_PERIOD_SECONDS = 10
-IMAGE_ID = "ami-12c6146b"  # one of the images moto knows
+IMAGE_ID = "ami-0a1b2c3d4e5f60718"  # the one of aws/images.json
 
 
 class ProvisioningError(RuntimeError):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from setpoint.lab.config import ACCESS_KEY, SECRET_KEY, LabConfig
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 5055
+IMAGES_PATH = Path(__file__).parent / "aws" / "images.json"
 
 
 class PortTakenError(RuntimeError):
@@ -82,7 +83,7 @@ def serving(
 
         from setpoint.lab.app import LabApplication
         from setpoint.lab.aws.environment import Environment
-        from setpoint.lab.aws.install import install
+        from setpoint.lab.aws.install import install, uninstall
         from setpoint.lab.calls import CallLog
         from setpoint.lab.cloud import MotoCloud
         from setpoint.lab.control import ControlApi
@@ -113,6 +114,7 @@ def serving(
             server.shutdown()
             thread.join(5.0)
             server.server_close()
+            uninstall()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -129,8 +131,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _settle_moto() -> None:
     """Set what moto and the botocore inside it read from the environment when they are imported."""
-    settings: dict[str, Any] = {
+    settings: dict[str, str] = {
         "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page shall talk to this
+        "MOTO_AMIS_PATH": str(IMAGES_PATH),  # moto's own 1,300 images cost 0.3 s at every start and reset
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",

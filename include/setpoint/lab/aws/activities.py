@@ -55,8 +55,12 @@ class ScalingActivity:
 
 def newest_first(activities: list[ScalingActivity]) -> list[ScalingActivity]:
     """Return the activities as AWS lists them: those in progress first, then by start time, newest first."""
-    by_start = sorted(activities[::-1], key=lambda activity: activity.start_time, reverse=True)
-    return sorted(by_start, key=lambda activity: activity.status_code != IN_PROGRESS)
+
+    def rank(numbered: tuple[int, ScalingActivity]) -> tuple[bool, float, int]:
+        number, activity = numbered
+        return activity.status_code != IN_PROGRESS, -activity.start_time.timestamp(), -number
+
+    return [activity for _, activity in sorted(enumerate(activities), key=rank)]
 
 
 def insufficient_capacity(instance_type: str, zone: str, other_zones: list[str]) -> str:

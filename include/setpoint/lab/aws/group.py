@@ -131,7 +131,8 @@ class LabAutoScalingGroup(FakeAutoScalingGroup):  # type: ignore[misc]
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:
         """Launch instances that take their time (moto calls this for every launch)."""
         known = len(self.instance_states)
-        super().replace_autoscaling_group_instances(count_needed, propagated_tags)
+        for _ in range(count_needed):  # one by one: moto puts all instances of a launch into one zone
+            super().replace_autoscaling_group_instances(1, propagated_tags)
         now = self._now()
         boot_seconds = self._environment.boot_seconds(self.name)
         for number, state in enumerate(self.instance_states[known:], start=1):

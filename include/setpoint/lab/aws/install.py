@@ -1,4 +1,4 @@
-"""Puts the extended backends in the place of moto's."""
+"""Puts the extended backends in the place of moto's, and takes them out again."""
 
 from typing import Any
 
@@ -12,10 +12,6 @@ def install(environment: Environment) -> None:
 
     :param environment: clock, configuration, faults and lock that the backends share with the world.
     """
-    import moto.autoscaling.models
-    from moto.autoscaling.models import autoscaling_backends
-    from moto.cloudwatch.models import cloudwatch_backends
-
     from setpoint.lab.aws.autoscaling_backend import LabAutoScalingBackend
     from setpoint.lab.aws.autoscaling_responses import LabAutoScalingResponse
     from setpoint.lab.aws.cloudwatch_backend import LabCloudWatchBackend
@@ -26,11 +22,17 @@ def install(environment: Environment) -> None:
     LabAutoScalingBackend.handler = LabAutoScalingResponse.dispatch
     LabCloudWatchBackend.environment = environment
     LabCloudWatchBackend.handler = LabCloudWatchResponse.dispatch
-    # moto looks the classes up by these names whenever it creates a backend or a group
-    autoscaling_backends.backend = LabAutoScalingBackend
-    cloudwatch_backends.backend = LabCloudWatchBackend
-    moto.autoscaling.models.FakeAutoScalingGroup = LabAutoScalingGroup
-    reset()
+    _put_in_place(LabAutoScalingBackend, LabCloudWatchBackend, LabAutoScalingGroup)
+
+
+def uninstall() -> None:
+    """Make moto answer as it does by itself again, without any state."""
+    from moto.autoscaling.models import AutoScalingBackend
+    from moto.cloudwatch.models import CloudWatchBackend
+
+    from setpoint.lab.aws.group import LabAutoScalingGroup
+
+    _put_in_place(AutoScalingBackend, CloudWatchBackend, LabAutoScalingGroup.__mro__[1])
 
 
 def reset() -> None:
@@ -52,3 +54,15 @@ def cloudwatch(account_id: str, region: str) -> Any:
     from moto.cloudwatch.models import cloudwatch_backends
 
     return cloudwatch_backends[account_id][region]
+
+
+def _put_in_place(autoscaling_backend: type, cloudwatch_backend: type, group: type) -> None:
+    """Replace the classes by the names under which moto looks them up when it creates a backend or a group."""
+    import moto.autoscaling.models
+    from moto.autoscaling.models import autoscaling_backends
+    from moto.cloudwatch.models import cloudwatch_backends
+
+    autoscaling_backends.backend = autoscaling_backend
+    cloudwatch_backends.backend = cloudwatch_backend
+    moto.autoscaling.models.FakeAutoScalingGroup = group
+    reset()
