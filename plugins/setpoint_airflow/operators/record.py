@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Context
 
-from setpoint.model import Action
+from setpoint.ledger.records import Fate
+from setpoint.model import Action, Decision
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.evaluate import Pulled
@@ -68,12 +70,16 @@ class CloseRunOperator(PolicyOperator):
             else:
                 counts = {action: sum(one.action is action for one in decisions) for action in Action}
                 reason = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
-                fate = "acted" if any(one.action.changes for one in decisions) else "held"
-                if all(one.action is Action.QUARANTINE for one in decisions):
-                    fate = "quarantined"
-                run.ledger.close_events(run.run_id, "failed" if failed else fate, now)
+                run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions), now)
                 reason += f"; failed: {', '.join(failed)}" if failed else ""
             run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
         if failed:
             raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
         return reason
+
+
+def _fate(decisions: Sequence[Decision]) -> Fate:
+    """What became of a run's events, by what was decided on them."""
+    if any(one.action.changes for one in decisions):
+        return "acted"
+    return "quarantined" if all(one.action is Action.QUARANTINE for one in decisions) else "held"
