@@ -11,7 +11,7 @@ from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
-from setpoint_airflow.hooks.autoscaling import CAPACITY_WAITERS, AutoScalingHook, CapacityWaiter
+from setpoint_airflow.hooks.autoscaling import CAPACITY_WAITERS, AutoScalingHook, CapacityWaiter, gone
 from setpoint_airflow.triggers.autoscaling import AutoScalingGroupCapacityTrigger
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ class AutoScalingGroupCapacitySensor(AwsBaseSensor[AutoScalingHook]):  # type: i
         state = self.hook.capacity_state(self.auto_scaling_group_name, acceptors)
         self.log.info("%s: %s %s: %s", self.auto_scaling_group_name, self.waiter_name, self.capacity, state)
         if state == "failure":
-            raise AirflowFailException(
-                f"The Auto Scaling group {self.auto_scaling_group_name!r} is gone or being deleted"
-            )
-        return state == "success"
+            raise AirflowFailException(gone(self.auto_scaling_group_name))
+        return bool(state == "success")
 
     def execute(self, context: Context) -> None:
         if not self.deferrable:
