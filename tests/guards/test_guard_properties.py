@@ -1,0 +1,222 @@
+"""What holds for every fleet, every batch and every policy."""
+
+import random
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from setpoint.guards.bounds import Bounds
+from setpoint.guards.decide import decide
+from setpoint.guards.memory import TargetMemory
+from setpoint.guards.reasons import REASONS
+from setpoint.guards.recheck import recheck
+from setpoint.model import Action, Decision, Operation, PlannedChange, Request, Verdict
+from setpoint.testing.values import NOW, a_policy, a_report, a_signal, a_state
+
+TARGETS = ("web-1", "web-2", "web-3")
+UNITS = st.integers(0, 30)
+STEP = st.integers(1, 12) | st.sampled_from(["10%", "50%", "200%"])
+POINTS = st.lists(st.none() | st.floats(0, 100), max_size=8) | st.sampled_from([[90.0] * 6, [5.0] * 6])
+AGO = st.none() | st.integers(-120, 1200)
+
+
+@st.composite
+def policies(draw):
+    """Policies with any bounds, steps, cooldowns and rules."""
+    low, high = sorted((draw(UNITS), draw(UNITS)))
+    return a_policy(
+        quality={"cpu": {"on_degraded": draw(st.sampled_from(["hold", "hold_scale_in"]))}},
+        scale={
+            "strategy": "threshold",
+            "signal": {"metric": "cpu", "aggregate": "p90"},
+            "out": {"above": 70, "for": "2 of 4", "add": draw(STEP)},
+            "in": {"below": 30, "for": "3 of 4", "remove": draw(STEP)},
+        },
+        limits={
+            "min": low,
+            "max": high,
+            "max_step": draw(st.fixed_dictionaries({}, optional={"out": STEP, "in": STEP})),
+            "cooldown": {"out": f"{draw(st.integers(0, 300))}s", "in": f"{draw(st.integers(0, 900))}s"},
+        },
+    )
+
+
+@st.composite
+def fleets(draw):
+    """Everything a run may find: states, memory, verdicts and signals of three targets, any of them missing."""
+    states, memory, verdicts, signals = {}, {}, {}, []
+    for target in TARGETS:
+        if draw(st.integers(0, 9)):
+            low, high = sorted((draw(UNITS), draw(UNITS)))
+            blocks = draw(st.sampled_from([(), ("scale_out",), ("scale_in",), ("scale_out", "scale_in")]))
+            operations = (Operation(kind="refresh", detail="in progress", blocks=blocks),) if blocks else ()
+            states[target] = a_state(target, draw(UNITS), min_units=low, max_units=high, operations=operations)
+        out_ago, in_ago = draw(AGO), draw(AGO)
+        memory[target] = TargetMemory(
+            target=target,
+            last_out_at=None if out_ago is None else NOW - timedelta(seconds=out_ago),
+            last_in_at=None if in_ago is None else NOW - timedelta(seconds=in_ago),
+            open_change_id=draw(st.sampled_from([None, None, None, "other"])),
+        )
+        if draw(st.integers(0, 9)):
+            verdicts[target] = {"cpu": draw(st.sampled_from(list(Verdict)))}
+        if draw(st.integers(0, 9)):
+            signals.append(a_signal(draw(POINTS), target))
+    return {
+        "states": states,
+        "memory": memory,
+        "report": a_report(verdicts, draw(st.sampled_from([(), (), (), ("wrong columns",)]))),
+        "signals": signals,
+        "request": draw(st.none() | st.builds(Request, wanted_units=st.none() | UNITS)),
+    }
+
+
+def decided(policy, fleet) -> tuple[Decision, ...]:
+    """Decide about all three targets."""
+    return decide(policy, run_id="run-1", targets=TARGETS, now=NOW, **fleet)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_every_target_gets_one_decision_with_known_reasons(policy, fleet):
+    """Nothing raises; every target is answered once, in order, with reasons that are documented and not blank."""
+    decisions = decided(policy, fleet)
+
+    assert [one.target for one in decisions] == list(TARGETS)
+    for one in decisions:
+        reasons = (*one.reasons, *(constraint.reason for constraint in one.constraints))
+        assert all(reason.code in REASONS and reason.text.strip() for reason in reasons)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_a_change_says_where_from_and_where_to(policy, fleet):
+    """The action, the capacities and the constraints of a decision agree with each other."""
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            assert (one.to_units > one.from_units) is (one.action is Action.SCALE_OUT)
+            assert one.to_units != one.from_units
+        else:
+            assert one.to_units == one.from_units
+        steps = [one.raw_to_units, *(constraint.to_units for constraint in one.constraints)]
+        assert all(constraint.from_units == before for constraint, before in zip(one.constraints, steps, strict=False))
+        assert one.raw_to_units is None or steps[-1] == one.to_units
+
+
+@given(policy=policies(), fleet=fleets())
+def test_no_change_leads_out_of_the_bounds(policy, fleet):
+    """A change ends inside the bounds of policy and provider; from outside it may only come nearer to them."""
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            bounds = Bounds.of(policy.limits, fleet["states"][one.target])
+            assert bounds.low <= bounds.high
+            inside = bounds.low <= one.to_units <= bounds.high
+            nearing = abs(one.to_units - bounds.nearest(one.to_units)) < abs(
+                one.from_units - bounds.nearest(one.from_units)
+            )
+            assert inside or nearing
+            assert inside or not bounds.low <= one.from_units <= bounds.high
+
+
+@given(policy=policies(), fleet=fleets())
+def test_no_change_is_larger_than_the_step_allowed(policy, fleet):
+    """The largest step of the direction is never exceeded, also for a capacity somebody asked for."""
+    for one in decided(policy, fleet):
+        step = policy.limits.max_step.out if one.action is Action.SCALE_OUT else policy.limits.max_step.in_
+        if one.action.changes and step is not None:
+            assert abs(one.to_units - one.from_units) <= step.of(one.from_units)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_scaling_in_needs_every_deciding_series_to_have_passed(policy, fleet):
+    """No capacity is taken away unless the gate passed the target's data clean and the batch as a whole."""
+    for one in decided(policy, fleet):
+        if one.action is Action.SCALE_IN:
+            assert fleet["report"].frame_problems == ()
+            series = fleet["report"].of(one.target, policy.deciding_metrics())
+            assert series
+            assert all(judged.verdict is Verdict.PASS for judged in series)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_nothing_changes_on_data_that_failed_or_is_not_there(policy, fleet):
+    """A change has a state, a quality report that did not fail, and, unless somebody asked for it, a signal."""
+    asked = fleet["request"] is not None and fleet["request"].wanted_units is not None
+    present = {signal.target for signal in fleet["signals"] if signal.value is not None}
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            assert one.target in fleet["states"]
+            assert one.quality is not Verdict.FAIL
+            assert asked or one.target in present
+
+
+@given(policy=policies(), fleet=fleets())
+def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
+    """A target that rests, is being changed, or has another operation under way does not move."""
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            remembered = fleet["memory"][one.target]
+            cooldown = policy.limits.cooldown
+            rest = cooldown.out if one.action is Action.SCALE_OUT else cooldown.in_
+            assert remembered.open_change_id is None
+            assert remembered.last_change_at is None or NOW - remembered.last_change_at >= rest
+            assert not any(one.action in busy.blocks for busy in fleet["states"][one.target].operations)
+
+
+@given(policy=policies(), fleet=fleets(), seed=st.integers(0, 1000))
+def test_the_order_of_the_fleet_does_not_matter(policy, fleet, seed):
+    """Shuffled targets, signals and series give the same decisions, and so does asking twice."""
+    shuffle = random.Random(seed)
+    targets = shuffle.sample(TARGETS, len(TARGETS))
+    report = fleet["report"]
+    mixed = {
+        **fleet,
+        "signals": shuffle.sample(fleet["signals"], len(fleet["signals"])),
+        "report": report.model_copy(
+            update={"series": tuple(shuffle.sample(report.series, len(report.series)))},
+        ),
+    }
+
+    assert decide(policy, run_id="run-1", targets=targets, now=NOW, **mixed) == decided(policy, fleet)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_one_target_does_not_depend_on_another(policy, fleet):
+    """A target is decided the same alone and in its fleet."""
+    alone = [one for target in TARGETS for one in decide(policy, run_id="run-1", targets=(target,), now=NOW, **fleet)]
+
+    assert tuple(alone) == decided(policy, fleet)
+
+
+@given(policy=policies(), fleet=fleets(), holes=st.sets(st.integers(0, 7)))
+def test_a_missing_point_never_leads_to_a_change(policy, fleet, holes):
+    """Whatever points are missing, a change rests on as many present ones as its rule needs."""
+    fleet = {**fleet, "request": None, "signals": [_with_holes(signal, holes) for signal in fleet["signals"]]}
+    newest = {
+        signal.target: [point for point in signal.points[-4:] if point is not None] for signal in fleet["signals"]
+    }
+    for one in decided(policy, fleet):
+        if one.action is Action.SCALE_OUT:
+            assert sum(point > 70 for point in newest[one.target]) >= 2
+        if one.action is Action.SCALE_IN:
+            assert sum(point < 30 for point in newest[one.target]) >= 3
+
+
+def _with_holes(signal, holes):
+    return a_signal([None if at in holes else point for at, point in enumerate(signal.points)], signal.target)
+
+
+@given(policy=policies(), fleet=fleets())
+def test_what_is_decided_may_be_applied_at_once(policy, fleet):
+    """Deciding and applying judge alike: with nothing moved in between, the recheck lets every change through."""
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            change = PlannedChange.of(one, policy.targets.kind)
+            refusal = recheck(
+                change,
+                plan_expires_at=NOW + timedelta(minutes=10),
+                policy=policy,
+                state=fleet["states"][one.target],
+                memory=fleet["memory"][one.target],
+                now=NOW,
+            )
+            assert refusal is None
