@@ -29,8 +29,9 @@ JSON = PlainJsonConfig(kind="json", queue="events")
 BRIDGE = EventBridgeConfig(kind="eventbridge", queue="events")
 
 _KINDS = event_kinds()
-_keys = st.sampled_from(
-    ["AlarmName", "NewStateValue", "Trigger", "Metrics", "Dimensions", "policy", "targets", "request", "id", "source", "detail-type", "detail", "resources", "time", "Type", "Message", "MessageId", "TopicArn", "StateChangeTime"]
+_keys = st.sampled_from(["AlarmName", "NewStateValue", "Trigger", "Metrics", "Dimensions", "StateChangeTime"]) | (
+    st.sampled_from(["policy", "targets", "request", "id", "source", "detail-type", "detail", "resources", "time"])
+    | st.sampled_from(["Type", "Message", "MessageId", "TopicArn"])
 )
 _leaf = (
     st.none()

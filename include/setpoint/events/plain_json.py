@@ -11,8 +11,8 @@
       "request":     {"wanted_units": 6, "dry_run": false, "reason": "campaign starts at noon"}
     }
 
-At least ``policy`` or ``targets`` is there; every key but these is refused. A request goes through the policy's guards as
-a person's does: limits, step sizes and cooldowns hold. Whoever may send to the queue may ask.
+At least ``policy`` or ``targets`` is there; every key but these is refused. A request goes through the policy's guards
+as a person's does: limits, step sizes and cooldowns hold. Whoever may send to the queue may ask.
 """
 
 from __future__ import annotations

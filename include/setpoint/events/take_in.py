@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from setpoint.events.contract import EventError
 from setpoint.events.intake import Routed, read_message, route_readings
@@ -14,9 +14,6 @@ from setpoint.model import Event
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
-
-KEPT_BODY_BYTES = 8 * 1024
-"""How much of a refused message's body the ledger keeps."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,20 @@ class TakenIn:
     unwanted: int
     refused: tuple[Refused, ...]
 
+    @classmethod
+    def nothing(cls) -> Self:
+        """What came of no messages."""
+        return cls(woken=frozenset(), accepted=0, duplicates=0, unwanted=0, refused=())
+
+    def __add__(self, other: TakenIn) -> TakenIn:
+        return TakenIn(
+            woken=self.woken | other.woken,
+            accepted=self.accepted + other.accepted,
+            duplicates=self.duplicates + other.duplicates,
+            unwanted=self.unwanted + other.unwanted,
+            refused=self.refused + other.refused,
+        )
+
 
 class Accepted(Protocol):
     """What the ledger said of the events it was given."""
@@ -67,7 +78,7 @@ class Inbox(Protocol):
     def reject_message(
         self, message_id: str, source: str, code: str, text: str, body: str, received_at: datetime
     ) -> None:
-        """Keep a refused message with its reason, once."""
+        """Keep a refused message with its reason and the beginning of its body, once."""
         ...
 
     def pending_policies(self, older_than: datetime | None = None) -> tuple[str, ...]:
@@ -107,7 +118,7 @@ def take_in(
             refused.append((message, Refused(message.message_id, error.code, str(error))))
     accepted = inbox.accept_events([(one.event, one.policies) for one in routed.values()]) if routed else None
     for message, reason in refused:
-        inbox.reject_message(message.message_id, source, reason.code, reason.text, kept_body(message.body), now)
+        inbox.reject_message(message.message_id, source, reason.code, reason.text, message.body, now)
     new = [routed[event_id] for event_id in accepted.new] if accepted else []
     return TakenIn(
         woken=frozenset(name for one in new for name in one.policies),
@@ -116,9 +127,3 @@ def take_in(
         unwanted=sum(not one.policies for one in new),
         refused=tuple(reason for _, reason in refused),
     )
-
-
-def kept_body(body: str) -> str:
-    """The beginning of a body, at most 8 KiB of UTF-8, with what cannot be stored made visible as U+FFFD."""
-    raw = body.encode(errors="replace")[:KEPT_BODY_BYTES]
-    return raw.decode(errors="ignore").replace("\x00", "\ufffd")

@@ -1,0 +1,135 @@
+"""One SQS queue, read asynchronously through the provider's hook."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from setpoint.events.queues import QueueRef
+
+PERMISSIONS = ("sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage")
+"""The least privileges that reading a queue needs."""
+
+WAIT_SECONDS = 10
+"""How long one long poll waits. SQS allows 20; a poll that is cut off may hide a message until it is visible again."""
+
+VISIBILITY_SECONDS = 30
+"""How long a received message stays hidden. Taking it in takes well under a second; after a crash it comes again."""
+
+_BATCH = 10  # the most SQS gives, and deletes, in one call
+_HOOKS = "airflow.providers.amazon.aws.hooks.sqs"
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message, and the handle that deletes it."""
+
+    message_id: str
+    body: str
+    receipt: str
+
+
+class SqsQueue:
+    """A queue that is connected.
+
+    :param client: an aiobotocore SQS client.
+    :param url: the queue's URL.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self.url = url
+
+    async def receive(self) -> list[Received]:
+        """Up to ten messages; empty after :data:`WAIT_SECONDS` without any.
+
+        :raises botocore.exceptions.ClientError: SQS refuses.
+        """
+        answer = await self._client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=_BATCH,
+            WaitTimeSeconds=WAIT_SECONDS,
+            VisibilityTimeout=VISIBILITY_SECONDS,
+        )
+        return [
+            Received(message_id=one["MessageId"], body=one["Body"], receipt=one["ReceiptHandle"])
+            for one in answer.get("Messages", ())
+        ]
+
+    async def delete(self, received: Sequence[Received]) -> list[str]:
+        """Delete messages. One that cannot be deleted comes again, and is known then.
+
+        :returns: what SQS said of each message it did not delete.
+        :raises botocore.exceptions.ClientError: SQS refuses all of them.
+        """
+        if not received:
+            return []
+        answer = await self._client.delete_message_batch(
+            QueueUrl=self.url,
+            # Ids of our own: a message id is unique in a batch only if SQS delivered no message twice in it.
+            Entries=[{"Id": str(index), "ReceiptHandle": one.receipt} for index, one in enumerate(received)],
+        )
+        return [
+            f"{received[int(one['Id'])].message_id}: {one.get('Code')}: {one.get('Message', '')}"
+            for one in answer.get("Failed", ())
+        ]
+
+
+@asynccontextmanager
+async def connect(queue: QueueRef) -> AsyncIterator[SqsQueue]:
+    """Connect to a queue with its Airflow connection, and find its URL.
+
+    :raises Exception: the connection does not exist, has no credentials, or SQS does not know the queue;
+        :func:`what_to_do` says what to do about it.
+    """
+    # The provider takes seconds to import and would hold up every trigger of the process.
+    hooks = await asyncio.to_thread(import_module, _HOOKS)
+    from botocore.config import Config
+
+    hook = hooks.SqsHook(
+        aws_conn_id=queue.connection,
+        region_name=queue.region,
+        config=Config(
+            connect_timeout=5, read_timeout=WAIT_SECONDS + 10, retries={"mode": "standard", "total_max_attempts": 3}
+        ),
+    )
+    async with await hook.get_async_conn() as client:
+        url = queue.queue if queue.is_url else (await client.get_queue_url(QueueName=queue.queue))["QueueUrl"]
+        yield SqsQueue(client, url)
+
+
+_BY_NAME = {
+    "NoCredentialsError": "give the connection {connection} credentials, or the triggerer a role",
+    "PartialCredentialsError": "complete the credentials of the connection {connection}",
+    "NoRegionError": "set region in the policy's targets, or region_name in the extra of the connection {connection}",
+    "AirflowNotFoundException": "create the connection {connection}, for example with AIRFLOW_CONN_{CONNECTION}",
+    "EndpointConnectionError": "check the network, and endpoint_url in the extra of the connection {connection}",
+}
+_NO_QUEUE = "create the queue {queue}, or correct queue in the policies that name it"
+_NOT_ALLOWED = "allow the connection {connection} {permissions} on the queue {queue}"
+_BY_CODE = {
+    "AWS.SimpleQueueService.NonExistentQueue": _NO_QUEUE,
+    "QueueDoesNotExist": _NO_QUEUE,
+    "AccessDenied": _NOT_ALLOWED,
+    "AccessDeniedException": _NOT_ALLOWED,
+    "InvalidClientTokenId": "correct the access key of the connection {connection}",
+    "SignatureDoesNotMatch": "correct the secret key of the connection {connection}",
+    "ExpiredToken": "renew the session token of the connection {connection}",
+}
+
+
+def what_to_do(error: BaseException, queue: QueueRef) -> str:
+    """What a person can do about a queue that cannot be read; the stream tries again by itself meanwhile."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
+    advice = _BY_CODE.get(code) or _BY_NAME.get(type(error).__name__) or "nothing yet; it is tried again"
+    return advice.format(
+        connection=queue.connection,
+        CONNECTION=queue.connection.upper(),
+        queue=queue.queue,
+        permissions=", ".join(PERMISSIONS),
+    )

@@ -1,0 +1,102 @@
+"""The trigger that wakes a policy when an event for it is in the inbox.
+
+Light to import, because the Dag files do: the provider, the ledger and the policies are reached only in the triggerer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from setpoint.events.queues import QueueRef
+
+if TYPE_CHECKING:
+    from setpoint_airflow.queue_stream import WakeUp
+
+log = structlog.get_logger("setpoint.inbox")
+
+_AGAIN_SECONDS = 30.0
+
+
+class InboxTrigger(BaseEventTrigger):
+    """Fires when a policy has events waiting in the ledger's inbox.
+
+    All triggers of one queue share one long poll (see :mod:`setpoint_airflow.queue_stream`). The event this fires
+    carries nothing but the policy's name and why: the run it starts drains the inbox, so a lost or doubled wake-up does
+    no harm.
+
+    :param policy: the policy to wake.
+    :param queue: the SQS queue's name, or its URL.
+    :param aws_conn_id: the Airflow connection that reads the queue.
+    :param region_name: the queue's region; the connection's own when ``None``.
+    """
+
+    def __init__(
+        self, *, policy: str, queue: str, aws_conn_id: str = "aws_default", region_name: str | None = None
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self.queue = queue
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "policy": self.policy,
+                "queue": self.queue,
+                "aws_conn_id": self.aws_conn_id,
+                "region_name": self.region_name,
+            },
+        )
+
+    def shared_stream_key(self) -> Hashable:
+        return ("setpoint.inbox", self.aws_conn_id, self.region_name, self.queue)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[WakeUp, None]:
+        from setpoint_airflow.queue_stream import QueueStream
+
+        queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
+        async with aclosing(QueueStream(queue).wake_ups()) as wake_ups:
+            async for wake_up in wake_ups:
+                yield wake_up
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[WakeUp]) -> AsyncGenerator[TriggerEvent, None]:
+        """Fire for this trigger's policy. Never raises: a filter that does takes its policy off the stream for good."""
+        try:
+            async for wake_up in shared_stream:
+                if event := self._event(wake_up):
+                    yield event
+        except Exception as error:  # a filter that raises is not started again by the triggerer
+            log.exception(
+                "the shared stream ended; this policy reads the queue by itself from here on",
+                policy=self.policy,
+                error=f"{type(error).__name__}: {error}",
+            )
+        async with aclosing(self.run()) as events:
+            async for event in events:
+                yield event
+
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
+        """Read the queue alone, again and again. Only when Airflow cannot share the stream."""
+        while True:
+            try:
+                async with aclosing(self.open_shared_stream(self.serialize()[1])) as wake_ups:
+                    async for wake_up in wake_ups:
+                        if event := self._event(wake_up):
+                            yield event
+            except Exception as error:  # nor is a trigger that does
+                log.exception("the queue cannot be read", policy=self.policy, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _event(self, wake_up: WakeUp) -> TriggerEvent | None:
+        if self.policy not in wake_up.policies:
+            return None
+        return TriggerEvent({"policy": self.policy, "reason": wake_up.reason})

@@ -1,0 +1,38 @@
+"""A policy's asset: what its Dag is scheduled on, and who wakes it. Cheap to import and to build, for the Dag files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Asset, AssetWatcher
+
+from setpoint.events.queues import QueueRef, queues_of
+from setpoint.model import digest
+from setpoint_airflow.triggers.inbox import InboxTrigger
+
+if TYPE_CHECKING:
+    from setpoint.policy.schema import Policy
+
+
+def policy_assets(policy: Policy) -> list[Asset]:
+    """The asset a policy's Dag waits for, watched on every queue the policy listens on.
+
+    There is one without watchers too, when the policy listens on no queue: an asset event posted through the REST API
+    wakes it.
+    """
+    return [
+        Asset(
+            name=f"setpoint-{policy.name}",
+            uri=f"setpoint://policy/{policy.name}",
+            group="setpoint",
+            watchers=[_watcher(policy.name, queue) for queue in queues_of(policy)],
+        )
+    ]
+
+
+def _watcher(policy: str, queue: QueueRef) -> AssetWatcher:
+    identity = digest(queue.connection, queue.region, queue.queue)[:8]
+    return AssetWatcher(
+        name=f"setpoint-{policy}-{queue.name}-{identity}",
+        trigger=InboxTrigger(policy=policy, queue=queue.queue, aws_conn_id=queue.connection, region_name=queue.region),
+    )
