@@ -12,6 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
+# No wall clock in a test: a busy machine is not a failure.
+settings.register_profile("setpoint", deadline=None)
+settings.load_profile("setpoint")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__", "AWS_", "SETPOINT_"))]:
