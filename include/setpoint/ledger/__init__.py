@@ -16,14 +16,32 @@ from setpoint.ledger.errors import (
 )
 from setpoint.ledger.ledger import Ledger
 from setpoint.ledger.migrate import migrate, revision
-from setpoint.ledger.records import Accepted, Delivered, Fate, Finding, HistoryRow, Reject, Released, Run
+from setpoint.ledger.records import (
+    Accepted,
+    ChangeStep,
+    ChangeStory,
+    Delivered,
+    EventStory,
+    Explanation,
+    Fate,
+    Finding,
+    HistoryRow,
+    Moment,
+    Reject,
+    Released,
+    Run,
+)
 
 __all__ = [
     "Accepted",
     "AmbiguousReference",
+    "ChangeStep",
+    "ChangeStory",
     "Conflict",
     "CorruptRecord",
     "Delivered",
+    "EventStory",
+    "Explanation",
     "Fate",
     "Finding",
     "HistoryRow",
@@ -32,6 +50,7 @@ __all__ = [
     "LedgerError",
     "LedgerMismatch",
     "LedgerUnavailable",
+    "Moment",
     "NotRecorded",
     "Reject",
     "Released",

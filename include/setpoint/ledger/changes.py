@@ -9,7 +9,8 @@
                           |--> refused
                           '--> failed
 
-What is not in the picture is refused. A dry run has no open state: it begins as ``refused`` with the code ``dry_run``.
+What is not in the picture is refused. ``refuse_change`` writes a change that is not even begun, such as a dry run, as
+``refused`` at once.
 """
 
 from __future__ import annotations
@@ -42,42 +43,63 @@ class Changes(Store):
         The same change again (a retry) is the one already there, with one attempt more and whatever state it has
         reached: the caller goes on only when that is ``applying``. At most one change of a target is open at a time,
         whichever policy it comes from; only the change that takes an open one back may begin beside it, once that one
-        is applied. A dry run is written as ``refused`` with the code ``dry_run``; it is never open.
+        is applied. A dry run is never begun, it is refused with the code ``dry_run``.
 
         :raises TargetBusy: another change of the target is open.
         :raises Conflict: a change with this id was begun with another content.
         """
+        if change.dry_run:
+            text = f"dry run: {change.target} would have gone from {change.from_units} to {change.to_units} units"
+            return self.refuse_change(change, Reason(code="dry_run", text=text[:1000]), now)
         with self._database.write() as connection:
-            # The index alone would stop two changes that apply at once; the lock also covers the applied ones.
-            self._database.lock(connection, "target", change.target_kind, change.target)
-            begun = _find(connection, change.change_id, lock=True)
+            begun = self._look_up(connection, change)
             if begun is not None:
-                return self._begin_again(connection, begun, change)
-            if not change.dry_run:
-                _refuse_if_busy(connection, change)
-            connection.execute(insert(ChangeRow), [_new_row(change, now)])
+                self._update(connection, change.change_id, attempts=begun.attempts + 1)
+                return as_change(_get(connection, change.change_id))
+            _refuse_if_busy(connection, change)
+            text = f"about to take {change.target} from {change.from_units} to {change.to_units} units"
+            reason = Reason(code="intended", text=text[:1000])
+            connection.execute(insert(ChangeRow), [_new_row(change, ChangeState.APPLYING, reason, now)])
             return self._written(connection, change.change_id, now)
+
+    def refuse_change(self, change: PlannedChange, reason: Reason, now: datetime) -> Change:
+        """Write down that a planned change is not even begun. It is never open, and the guards never remember it.
+
+        A change that has ended already stays as it is.
+
+        :raises IllegalTransition: the change is applying or applied, so the provider may have been called.
+        :raises Conflict: a change with this id is known with another content.
+        """
+        with self._database.write() as connection:
+            known = self._look_up(connection, change)
+            if known is None:
+                row = _new_row(change, ChangeState.REFUSED, reason, now)
+                row["result"] = ApplyResult(state=ChangeState.REFUSED, reason=reason)
+                connection.execute(insert(ChangeRow), [row])
+                return self._written(connection, change.change_id, now)
+        if ChangeState(known.state).open:
+            why = "it was begun, so the provider may have been called; finish it with what came of that"
+            raise IllegalTransition(change.change_id, ChangeState(known.state), ChangeState.REFUSED, why)
+        return as_change(known)
 
     def finish_change(self, change_id: str, result: ApplyResult, now: datetime) -> Change:
         """Write down what came of asking the provider. The first result stays; the same state again changes nothing.
 
         :param result: its state is ``applied``, ``no_op``, ``refused`` or ``failed``.
-        :raises IllegalTransition: the change has ended otherwise, the state is none of these, or a dry run claims to
-            have been applied.
+        :raises IllegalTransition: the change has ended otherwise, or the state is none of these.
         :raises NotRecorded: there is no such change.
         """
         with self._database.write() as connection:
             row = _get(connection, change_id, lock=True)
+            state = ChangeState(row.state)
             if result.state not in _RESULTS:
                 why = f"a result is one of {', '.join(_RESULTS)}"
-                raise IllegalTransition(change_id, ChangeState(row.state), result.state, why)
-            if row.dry_run and result.state is ChangeState.APPLIED:
-                raise IllegalTransition(change_id, ChangeState(row.state), result.state, "a dry run changes nothing")
-            if row.result is not None and _reached(row, result.state):
-                return _change(row)
-            if row.state != ChangeState.APPLYING and not (row.dry_run and row.result is None):
+                raise IllegalTransition(change_id, state, result.state, why)
+            if state is result.state or (state is ChangeState.SETTLED and result.state is ChangeState.APPLIED):
+                return as_change(row)
+            if state is not ChangeState.APPLYING:
                 why = "only a change that is applying can be finished, and only once"
-                raise IllegalTransition(change_id, ChangeState(row.state), result.state, why)
+                raise IllegalTransition(change_id, state, result.state, why)
             self._update(
                 connection,
                 change_id,
@@ -97,7 +119,7 @@ class Changes(Store):
         with self._database.write() as connection:
             row = _get(connection, change_id, lock=True)
             if row.state == ChangeState.SETTLED:
-                return _change(row)
+                return as_change(row)
             if row.state != ChangeState.APPLIED:
                 why = "only a change the provider accepted can settle"
                 raise IllegalTransition(change_id, ChangeState(row.state), ChangeState.SETTLED, why)
@@ -108,19 +130,27 @@ class Changes(Store):
         """A change, or ``None`` when it was never begun."""
         with self._database.read() as connection:
             row = _find(connection, change_id)
-        return None if row is None else _change(row)
+        return None if row is None else as_change(row)
 
     def changes_of(self, run_id: str) -> tuple[Change, ...]:
         """A run's changes, in the order in which they were begun."""
         with self._database.read() as connection:
             return select_changes(connection, ChangeRow.run_id == run_id)
 
+    def changes_since(self, since: datetime, policy: str | None = None) -> tuple[Change, ...]:
+        """The changes begun or refused at or after a moment, of one policy or of all, in that order."""
+        conditions = [ChangeRow.intended_at >= since]
+        if policy is not None:
+            conditions.append(ChangeRow.policy == policy)
+        with self._database.read() as connection:
+            return select_changes(connection, *conditions)
+
     def unfinished_changes(self, before: datetime) -> list[Change]:
         """Changes that are applying since before a moment, or applied before it and not settled; oldest first."""
         applying = (ChangeRow.state == ChangeState.APPLYING.value) & (ChangeRow.intended_at < before)
         applied = (ChangeRow.state == ChangeState.APPLIED.value) & (ChangeRow.applied_at < before)
         with self._database.read() as connection:
-            return list(select_changes(connection, applying | applied, ~ChangeRow.dry_run))
+            return list(select_changes(connection, applying | applied))
 
     def changes_without_outcome(self, before: datetime) -> list[Change]:
         """Changes that took effect before a moment and have no outcome yet; oldest first."""
@@ -139,39 +169,34 @@ class Changes(Store):
             later = select_changes(connection, same_target, ChangeRow.seq > row.seq, took_effect(), limit=1)
         return later[0] if later else None
 
-    def _begin_again(self, connection: Connection, begun: Row[Any], change: PlannedChange) -> Change:
-        known = _change(begun).plan
-        # The reason is told with fresh numbers when a run is repeated; the change is the same.
-        material = [name for name in PlannedChange.model_fields if name != "reason"]
-        differing = [name for name in material if getattr(known, name) != getattr(change, name)]
-        if differing:
-            raise Conflict(
-                f"change {change.change_id} was begun with another {', '.join(differing)}: "
-                + "; ".join(f"{name} {getattr(known, name)!r}, now {getattr(change, name)!r}" for name in differing)
-                + ". A change is never altered after it has begun; plan again in a new run"
-            )
-        self._update(connection, change.change_id, attempts=begun.attempts + 1)
-        return _change(_get(connection, change.change_id))
+    def _look_up(self, connection: Connection, change: PlannedChange) -> Row[Any] | None:
+        """The row of a change, if there is one. Until the transaction ends, no other change of its target begins."""
+        # The index alone would stop two changes that apply at once; the lock also covers the applied ones.
+        self._database.lock(connection, "target", change.target_kind, change.target)
+        row = _find(connection, change.change_id, lock=True)
+        if row is not None:
+            _require_same(as_change(row).plan, change)
+        return row
 
     def _update(self, connection: Connection, change_id: str, **values: Any) -> None:
         connection.execute(update(ChangeRow).where(ChangeRow.change_id == change_id).values(**values))
 
     def _written(self, connection: Connection, change_id: str, now: datetime) -> Change:
-        change = _change(_get(connection, change_id))
+        change = as_change(_get(connection, change_id))
         subject = Subject(change.plan.run_id, change.plan.policy, change.plan.target, change_id)
         append_one(self._database, connection, "change", change, subject, now)
         return change
 
 
 def took_effect() -> ColumnElement[bool]:
-    """The provider's state was changed, and it was no dry run."""
-    return ChangeRow.state.in_(EFFECTIVE) & ~ChangeRow.dry_run
+    """The provider's state was changed. A dry run never gets that far."""
+    return ChangeRow.state.in_(EFFECTIVE)
 
 
 def select_changes(connection: Connection, *where: ColumnElement[bool], limit: int | None = None) -> tuple[Change, ...]:
     """The changes that meet all the conditions, in the order in which they were begun."""
     query = select(ChangeRow.__table__).where(*where).order_by(ChangeRow.seq).limit(limit)
-    return tuple(_change(row) for row in connection.execute(query))
+    return tuple(as_change(row) for row in connection.execute(query))
 
 
 def _find(connection: Connection, change_id: str, *, lock: bool = False) -> Row[Any] | None:
@@ -194,7 +219,6 @@ def _refuse_if_busy(connection: Connection, change: PlannedChange) -> None:
         ChangeRow.target_kind == change.target_kind,
         ChangeRow.target == change.target,
         ChangeRow.state.in_(OPEN),
-        ~ChangeRow.dry_run,
     )
     for other in in_the_way:
         takes_it_back = other.change_id == change.reverts and other.state is ChangeState.APPLIED
@@ -202,16 +226,21 @@ def _refuse_if_busy(connection: Connection, change: PlannedChange) -> None:
             raise TargetBusy(other.change_id, change.target, other.intended_at)
 
 
-def _reached(row: Row[Any], state: ChangeState) -> bool:
-    return row.state == state or (row.state == ChangeState.SETTLED and state is ChangeState.APPLIED)
+def _require_same(known: PlannedChange, change: PlannedChange) -> None:
+    # The reason is told with fresh numbers when a run is repeated; the change is the same.
+    differing = [
+        f"{name} was {getattr(known, name)!r} and is {getattr(change, name)!r} now"
+        for name in PlannedChange.model_fields
+        if name != "reason" and getattr(known, name) != getattr(change, name)
+    ]
+    if differing:
+        raise Conflict(
+            f"change {change.change_id} is in the ledger with another content: {'; '.join(differing)}. A change is "
+            f"never altered once it is recorded; plan again in a new run"
+        )
 
 
-def _new_row(change: PlannedChange, now: datetime) -> dict[str, Any]:
-    what = f"{change.action} of {change.target} from {change.from_units} to {change.to_units} units"
-    if change.dry_run:
-        state, reason = ChangeState.REFUSED, Reason(code="dry_run", text=f"dry run: the {what} is not carried out")
-    else:
-        state, reason = ChangeState.APPLYING, Reason(code="intended", text=f"about to carry out the {what}")
+def _new_row(change: PlannedChange, state: ChangeState, reason: Reason, now: datetime) -> dict[str, Any]:
     return {
         **change.model_dump(include={"change_id", "run_id", "policy", "target_kind", "target", "dry_run", "reverts"}),
         "action": change.action.value,
@@ -224,6 +253,7 @@ def _new_row(change: PlannedChange, now: datetime) -> dict[str, Any]:
     }
 
 
-def _change(row: Row[Any]) -> Change:
+def as_change(row: Row[Any]) -> Change:
+    """A row of ``setpoint_changes`` as the change it holds."""
     stored = {name: getattr(row, name) for name in Change.model_fields}
     return restore(Change, stored, f"setpoint_changes {row.change_id}")

@@ -15,30 +15,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy.orm import aliased
 
 from setpoint.ledger.database import Database
-from setpoint.ledger.store import restore
+from setpoint.ledger.store import V, restore
 from setpoint.ledger.tables import EntryRow
-from setpoint.ledger.types import plain
+from setpoint.ledger.types import escape, plain
 from setpoint.model.base import Value, digest
 from setpoint.model.change import Change
 from setpoint.model.decision import Decision
-from setpoint.model.event import Event
 from setpoint.model.metrics import MetricBatch
 from setpoint.model.outcome import Outcome
 from setpoint.model.plan import Plan
 from setpoint.model.quality import QualityReport
 from setpoint.model.signal import Signal
-from setpoint.model.target import TargetState
 
-EntryKind = Literal["event", "state", "batch", "report", "signal", "decision", "plan", "change", "outcome"]
-
-MODELS: dict[EntryKind, type[Value]] = {
-    "event": Event,
-    "state": TargetState,
+MODELS: dict[str, type[Value]] = {
     "batch": MetricBatch,
     "report": QualityReport,
     "signal": Signal,
@@ -47,9 +42,7 @@ MODELS: dict[EntryKind, type[Value]] = {
     "change": Change,
     "outcome": Outcome,
 }
-"""The model of each kind; a value of another model is refused."""
-
-V = TypeVar("V", bound=Value)
+"""The kinds the ledger reads back, and their models. Any other kind is kept just as well, for people to read."""
 
 _SET = "set"
 
@@ -64,59 +57,63 @@ class Subject(NamedTuple):
 
 
 def append_one(
-    database: Database, connection: Connection, kind: EntryKind, value: Value, subject: Subject, at: datetime
+    database: Database, connection: Connection, kind: str, value: Value, subject: Subject, at: datetime
 ) -> bool:
     """Write one value in the slot of its target and change.
 
     :returns: whether it was written; the same value again is not.
     """
-    slot = digest(subject.target, subject.change_id)
+    slot = digest(escape(subject.target or ""), subject.change_id)
     return _append(database, connection, kind, slot, [(value, subject)], at)
 
 
 def append_set(
-    database: Database,
-    connection: Connection,
-    kind: EntryKind,
-    values: Sequence[Value],
-    run_id: str,
-    policy: str,
-    at: datetime,
+    database: Database, connection: Connection, kind: str, described: Sequence[tuple[Value, Subject]], at: datetime
 ) -> bool:
-    """Write a set of values in one slot; each value's own ``target`` and ``change_id`` are kept with it.
+    """Write a run's values of one kind in one slot.
 
-    :returns: whether it was written; the same set in the same order again is not.
+    :returns: whether it was written; the same set in the same order again is not, and an empty one never.
     """
-    described = [
-        (value, Subject(run_id, policy, getattr(value, "target", None), getattr(value, "change_id", None)))
-        for value in values
-    ]
     return bool(described) and _append(database, connection, kind, _SET, described, at)
 
 
-def latest(connection: Connection, kind: EntryKind, model: type[V], run_id: str) -> tuple[V, ...]:
-    """A run's values of one kind: of each slot the latest attempt, in the order in which they were written."""
-    newest = (
-        select(EntryRow.slot, func.max(EntryRow.attempt).label("attempt"))
-        .where(EntryRow.run_id == run_id, EntryRow.kind == kind)
-        .group_by(EntryRow.slot)
-        .subquery()
+def is_latest() -> ColumnElement[bool]:
+    """An entry belongs to the latest attempt in its slot."""
+    newer = aliased(EntryRow)
+    return ~(
+        select(newer.id)
+        .where(
+            newer.run_id == EntryRow.run_id,
+            newer.kind == EntryRow.kind,
+            newer.slot == EntryRow.slot,
+            newer.attempt > EntryRow.attempt,
+        )
+        .exists()
     )
+
+
+def latest(connection: Connection, kind: str, model: type[V], run_id: str) -> tuple[V, ...]:
+    """A run's values of one kind: of each slot the latest attempt, in the order in which they were written."""
     rows = connection.execute(
         select(EntryRow.id, EntryRow.value)
-        .join(newest, (EntryRow.slot == newest.c.slot) & (EntryRow.attempt == newest.c.attempt))
-        .where(EntryRow.run_id == run_id, EntryRow.kind == kind)
+        .where(EntryRow.run_id == run_id, EntryRow.kind == kind, is_latest())
         .order_by(EntryRow.id)
     )
     return tuple(restore(model, row.value, f"setpoint_entries {row.id}") for row in rows)
 
 
+def last(connection: Connection, kind: str, model: type[V], run_id: str) -> V | None:
+    """A run's one value of a kind, as it was written last."""
+    values = latest(connection, kind, model, run_id)
+    return values[-1] if values else None
+
+
 def _append(
     database: Database,
     connection: Connection,
-    kind: EntryKind,
+    kind: str,
     slot: str,
-    described: list[tuple[Value, Subject]],
+    described: Sequence[tuple[Value, Subject]],
     at: datetime,
 ) -> bool:
     _check(kind, described)
@@ -144,12 +141,11 @@ def _append(
     return True
 
 
-def _check(kind: EntryKind, described: list[tuple[Value, Subject]]) -> None:
-    if kind not in MODELS:
-        raise ValueError(f"the ledger records {', '.join(get_args(EntryKind))}; it knows no {kind!r}")
-    wrong = {type(value).__name__ for value, _ in described if not isinstance(value, MODELS[kind])}
+def _check(kind: str, described: Sequence[tuple[Value, Subject]]) -> None:
+    model = MODELS.get(kind, Value)
+    wrong = {type(value).__name__ for value, _ in described if not isinstance(value, model)}
     if wrong:
-        raise TypeError(f"a {kind} entry holds {MODELS[kind].__name__}, not {', '.join(sorted(wrong))}")
+        raise TypeError(f"a {kind} entry holds a {model.__name__}, not a {', '.join(sorted(wrong))}")
 
 
 def _last_attempt(connection: Connection, run_id: str, kind: str, slot: str) -> int:

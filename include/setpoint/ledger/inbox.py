@@ -70,7 +70,7 @@ class Inbox(Store):
         """
         with self._database.write() as connection:
             self._database.lock(connection, "take", run_id)
-            mine = self._taken_by(connection, run_id)
+            mine = taken_by(connection, run_id)
             if other := {one.policy for one in mine} - {policy}:
                 raise Conflict(
                     f"run {run_id} has taken events of policy {', '.join(sorted(other))} and now asks for those of "
@@ -144,7 +144,7 @@ class Inbox(Store):
     def events_of(self, run_id: str) -> tuple[Delivered, ...]:
         """The events a run took, and what became of them; oldest first."""
         with self._database.read() as connection:
-            return self._taken_by(connection, run_id)
+            return taken_by(connection, run_id)
 
     def unwanted_events(self, limit: int = 50) -> tuple[Event, ...]:
         """Events no policy wanted, newest first."""
@@ -194,33 +194,35 @@ class Inbox(Store):
         statement = self._database.insert(DeliveryRow).on_conflict_do_nothing().returning(DeliveryRow.event_id)
         return set(connection.scalars(statement, rows))
 
-    def _taken_by(self, connection: Connection, run_id: str) -> tuple[Delivered, ...]:
-        rows = connection.execute(
-            select(
-                DeliveryRow.event_id,
-                DeliveryRow.policy,
-                DeliveryRow.state,
-                DeliveryRow.attempts,
-                DeliveryRow.taken_at,
-                DeliveryRow.closed_at,
-                EventRow.value,
-            )
-            .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
-            .where(DeliveryRow.run_id == run_id)
-            .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
+
+def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:
+    """The events a run took, and what became of them; oldest first."""
+    rows = connection.execute(
+        select(
+            DeliveryRow.event_id,
+            DeliveryRow.policy,
+            DeliveryRow.state,
+            DeliveryRow.attempts,
+            DeliveryRow.taken_at,
+            DeliveryRow.closed_at,
+            EventRow.value,
         )
-        return tuple(
-            restore(
-                Delivered,
-                {
-                    "event": row.value,
-                    "policy": row.policy,
-                    "state": row.state,
-                    "attempts": row.attempts,
-                    "taken_at": row.taken_at,
-                    "closed_at": row.closed_at,
-                },
-                f"setpoint_events {row.event_id}",
-            )
-            for row in rows
+        .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
+        .where(DeliveryRow.run_id == run_id)
+        .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
+    )
+    return tuple(
+        restore(
+            Delivered,
+            {
+                "event": row.value,
+                "policy": row.policy,
+                "state": row.state,
+                "attempts": row.attempts,
+                "taken_at": row.taken_at,
+                "closed_at": row.closed_at,
+            },
+            f"setpoint_events {row.event_id}",
         )
+        for row in rows
+    )

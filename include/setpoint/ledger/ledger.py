@@ -7,13 +7,19 @@ from typing import Self
 
 from setpoint.ledger.changes import Changes
 from setpoint.ledger.database import Database
+from setpoint.ledger.explain import Explain
+from setpoint.ledger.findings import Findings
+from setpoint.ledger.history import History
 from setpoint.ledger.inbox import Inbox
+from setpoint.ledger.memory import Memory
 from setpoint.ledger.migrate import bring_up_to_date
+from setpoint.ledger.outcomes import Outcomes
 from setpoint.ledger.rejects import Rejects
+from setpoint.ledger.runs import Runs
 from setpoint.ledger.store import Clock, utc_now
 
 
-class Ledger(Inbox, Rejects, Changes):
+class Ledger(Inbox, Rejects, Runs, Changes, Outcomes, Memory, Findings, History, Explain):
     """The durable record of everything Setpoint saw, decided and did.
 
     Safe for many processes and threads at once. Every method is one transaction: all of it is kept, or nothing. Each

@@ -7,11 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from setpoint.model.base import Name, Units, UtcDatetime, Value
-from setpoint.model.change import ChangeState
-from setpoint.model.decision import Action, Reason
+from setpoint.model.change import Change, ChangeState
+from setpoint.model.decision import Action, Decision, Reason
 from setpoint.model.event import Event
-from setpoint.model.outcome import Followed, HealthVerdict
-from setpoint.model.quality import Verdict
+from setpoint.model.metrics import MetricBatch
+from setpoint.model.outcome import Followed, HealthVerdict, Outcome
+from setpoint.model.plan import Plan
+from setpoint.model.quality import QualityReport, Verdict
+from setpoint.model.signal import Signal
 
 Fate = Literal["acted", "held", "quarantined", "failed"]
 """What became of an event: something changed, nothing had to, the data could not be trusted, or the run went wrong."""
@@ -19,14 +22,16 @@ Fate = Literal["acted", "held", "quarantined", "failed"]
 DeliveryState = Literal["waiting", "taken", "acted", "held", "quarantined", "failed"]
 
 FindingKind = Literal[
-    "changed_by_hand",
+    "missing",
     "out_of_bounds",
-    "drift",
-    "target_missing",
+    "changed_by_hand",
+    "not_in_service",
     "unfinished_change",
     "missing_outcome",
     "stranded_events",
 ]
+"""What is not as it should be: the target is gone, stands outside the policy's bounds, was changed by a person inside
+them, or lacks capacity nothing is bringing; a crash left a change unfinished or unjudged, or events untended."""
 
 
 class Accepted(Value):
@@ -80,8 +85,9 @@ class Run(Value):
     dry_run: bool
     event_ids: tuple[Name, ...]
     state: str
-    """``running`` until it is finished; then what the caller said, such as ``acted`` or ``held``."""
-    reason: Reason | None
+    """``running`` until it is finished; then what the caller said, such as ``succeeded`` or ``failed``."""
+    reason: str | None
+    """How it ended, in a sentence."""
     attempts: int = Field(ge=1)
     started_at: UtcDatetime
     finished_at: UtcDatetime | None
@@ -120,3 +126,61 @@ class HistoryRow(Value):
     verdict: HealthVerdict | None = None
     followed: Followed | None = None
     reverts: Name | None = None
+
+
+class EventStory(Value):
+    """An event of a run."""
+
+    event: Event
+    state: DeliveryState
+    """How far the run came with it."""
+
+
+class ChangeStep(Value):
+    """A state a change went through."""
+
+    at: UtcDatetime
+    state: ChangeState
+    reason: Reason
+
+
+class ChangeStory(Value):
+    """A change, how it came there, and what came of it."""
+
+    change: Change
+    steps: tuple[ChangeStep, ...]
+    outcome: Outcome | None = None
+    taken_back_by: Name | None = None
+    """The change that takes this one back, if there is one."""
+    superseded_by: Name | None = None
+    """The first change that took effect on the target after this one, if there is one."""
+
+
+class Moment(Value):
+    """One line of what happened when."""
+
+    at: UtcDatetime
+    what: Literal["event", "run", "batch", "report", "decision", "plan", "change", "outcome"]
+    text: str
+
+
+class Explanation(Value):
+    """Everything that is known of a run, or of one change and its target in its run, in the order of the chain."""
+
+    about: Literal["change", "run"]
+    reference: Name
+    """The full id of the change or the run."""
+    run_id: Name
+    policy: Name
+    target: Name | None = None
+    """The change's target, to which signals, decisions and the report are narrowed; ``None`` for a whole run."""
+    run: Run | None = None
+    events: tuple[EventStory, ...] = ()
+    batch: MetricBatch | None = None
+    report: QualityReport | None = None
+    signals: tuple[Signal, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    plan: Plan | None = None
+    changes: tuple[ChangeStory, ...] = ()
+    timeline: tuple[Moment, ...] = ()
+    """The same by time, oldest first."""

@@ -99,8 +99,8 @@ class RunRow(Base):
     trigger: Mapped[str] = mapped_column(OutsideText)
     dry_run: Mapped[bool] = mapped_column(Boolean)
     event_ids: Mapped[list[str]] = mapped_column(Document)
-    state: Mapped[str] = mapped_column(String(20))
-    reason: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    state: Mapped[str] = mapped_column(String(50))
+    reason: Mapped[str | None] = mapped_column(OutsideText)
     attempts: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
@@ -121,8 +121,8 @@ class ChangeRow(Base):
             "target_kind",
             "target",
             unique=True,
-            sqlite_where=text("state = 'applying' AND dry_run = 0"),
-            postgresql_where=text("state = 'applying' AND NOT dry_run"),
+            sqlite_where=text("state = 'applying'"),
+            postgresql_where=text("state = 'applying'"),
         ),
         Index("ix_setpoint_changes_target", "target_kind", "target", "seq"),
         Index("ix_setpoint_changes_run", "run_id"),
@@ -163,12 +163,12 @@ class OutcomeRow(Base):
 
 
 class FindingRow(Base):
-    """What the reconcile Dag found."""
+    """What the reconcile Dag found. Its key is a digest of all of it, so that a retried task finds it once."""
 
     __tablename__ = "setpoint_findings"
     __table_args__ = (Index("ix_setpoint_findings_found", "found_at"),)
 
-    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    finding_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     policy: Mapped[str] = mapped_column(String(255))
     target: Mapped[str | None] = mapped_column(OutsideText)
     kind: Mapped[str] = mapped_column(String(50))
@@ -193,7 +193,7 @@ class EntryRow(Base):
     policy: Mapped[str] = mapped_column(String(255))
     target: Mapped[str | None] = mapped_column(OutsideText)
     change_id: Mapped[str | None] = mapped_column(Text)
-    kind: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str] = mapped_column(String(50))
     slot: Mapped[str] = mapped_column(String(32))
     attempt: Mapped[int] = mapped_column(Integer)
     position: Mapped[int] = mapped_column(Integer)

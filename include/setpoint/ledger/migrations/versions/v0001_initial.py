@@ -45,8 +45,8 @@ def upgrade() -> None:
         "setpoint_changes",
         ["target_kind", "target"],
         unique=True,
-        sqlite_where=sa.text("state = 'applying' AND dry_run = 0"),
-        postgresql_where=sa.text("state = 'applying' AND NOT dry_run"),
+        sqlite_where=sa.text("state = 'applying'"),
+        postgresql_where=sa.text("state = 'applying'"),
     )
     op.create_index("uq_setpoint_changes_change", "setpoint_changes", ["change_id"], unique=True)
     op.create_table(
@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.Column("policy", sa.String(length=255), nullable=False),
         sa.Column("target", types.OutsideText(), nullable=True),
         sa.Column("change_id", sa.Text(), nullable=True),
-        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("kind", sa.String(length=50), nullable=False),
         sa.Column("slot", sa.String(length=32), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
@@ -82,13 +82,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "setpoint_findings",
-        sa.Column("id", types.RowId, autoincrement=True, nullable=False),
+        sa.Column("finding_id", sa.String(length=32), nullable=False),
         sa.Column("policy", sa.String(length=255), nullable=False),
         sa.Column("target", types.OutsideText(), nullable=True),
         sa.Column("kind", sa.String(length=50), nullable=False),
         sa.Column("value", types.Document(), nullable=False),
         sa.Column("found_at", types.UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_setpoint_findings"),
+        sa.PrimaryKeyConstraint("finding_id", name="pk_setpoint_findings"),
     )
     op.create_index("ix_setpoint_findings_found", "setpoint_findings", ["found_at"], unique=False)
     op.create_table(
@@ -110,8 +110,8 @@ def upgrade() -> None:
         sa.Column("trigger", types.OutsideText(), nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
         sa.Column("event_ids", types.Document(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("reason", types.Document(), nullable=True),
+        sa.Column("state", sa.String(length=50), nullable=False),
+        sa.Column("reason", types.OutsideText(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("started_at", types.UtcTime(), nullable=False),
         sa.Column("finished_at", types.UtcTime(), nullable=True),

@@ -1,0 +1,71 @@
+"""What the guards want to know about targets: when each last moved, and whether it is moving now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy.orm import aliased
+
+from setpoint.guards.memory import TargetMemory
+from setpoint.ledger.changes import EFFECTIVE, OPEN
+from setpoint.ledger.store import Store, restore
+from setpoint.ledger.tables import ChangeRow
+from setpoint.model.decision import Action
+
+_AT_ONCE = 10_000
+"""Targets in one query; databases bound the number of parameters (SQLite: 32,766)."""
+
+
+class Memory(Store):
+    """Cooldowns and open changes, so that they survive a restart."""
+
+    def memory(self, policy: str, targets: Iterable[str], target_kind: str, now: datetime) -> dict[str, TargetMemory]:
+        """What is remembered of some targets: one query for a fleet of up to 10,000.
+
+        A target belongs to nobody: changes of every policy count, not only those of ``policy``. Dry runs are refused,
+        so they do not. A change counts whatever its time says, also when another machine's clock wrote a time after
+        ``now``.
+
+        :returns: a memory for every target asked for; an empty one for a target that never changed.
+        """
+        wanted = list(dict.fromkeys(targets))
+        remembered = {target: TargetMemory(target=target) for target in wanted}
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                query = _query(target_kind, wanted[start : start + _AT_ONCE])
+                for row in connection.execute(query).mappings():
+                    remembered[row["target"]] = restore(TargetMemory, dict(row), f"the memory of {row['target']}")
+        return remembered
+
+
+def _query(target_kind: str, targets: list[str]) -> Select[Any]:
+    effective = ChangeRow.state.in_(EFFECTIVE)
+    out = case((and_(effective, ChangeRow.action == Action.SCALE_OUT.value), ChangeRow.applied_at))
+    in_ = case((and_(effective, ChangeRow.action == Action.SCALE_IN.value), ChangeRow.applied_at))
+    per_target = (
+        select(
+            ChangeRow.target,
+            func.max(out).label("last_out_at"),
+            func.max(in_).label("last_in_at"),
+            func.max(case((ChangeRow.state.in_(OPEN), ChangeRow.seq))).label("open_seq"),
+            func.max(case((effective, ChangeRow.seq))).label("last_seq"),
+        )
+        .where(ChangeRow.target_kind == target_kind, ChangeRow.target.in_(targets))
+        .group_by(ChangeRow.target)
+        .subquery()
+    )
+    open_change, last_change = aliased(ChangeRow), aliased(ChangeRow)
+    return (
+        select(
+            per_target.c.target,
+            per_target.c.last_out_at,
+            per_target.c.last_in_at,
+            open_change.change_id.label("open_change_id"),
+            last_change.to_units.label("last_to_units"),
+        )
+        .outerjoin(open_change, open_change.seq == per_target.c.open_seq)
+        .outerjoin(last_change, last_change.seq == per_target.c.last_seq)
+    )
