@@ -24,7 +24,9 @@ from setpoint.stack.watchdog import Watchdog
 DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 """Debian keeps the server programs of each major version in ``<version>/bin`` here, not on ``PATH``."""
 
-USER = "setpoint"
+USER = "postgres"
+"""The superuser, named as PostgreSQL's own tools expect it."""
+
 _START_DEADLINE_SECONDS = 60.0
 _COMMAND_TIMEOUT_SECONDS = 120.0
 
