@@ -4,7 +4,7 @@ from setpoint.registry import Registry
 
 SOURCES = Registry(
     "setpoint.sources",
-    contract=("Config", "permissions", "fetch"),
+    contract=("Config", "service", "permissions", "fetch"),
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
     },

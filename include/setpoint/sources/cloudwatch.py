@@ -60,6 +60,7 @@ class CloudWatchSource:
     :param max_concurrency: calls under way at once; each asks for up to 500 series.
     """
 
+    service: ClassVar[str | None] = "cloudwatch"
     Config: ClassVar[type[MetricConfig]] = CloudWatchMetric
     permissions: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
 
