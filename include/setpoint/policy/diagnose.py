@@ -25,8 +25,6 @@ from setpoint.policy.schema_walk import child, choice_at, describe, keys_of, res
 from setpoint.policy.yaml_text import Document, Path
 
 MAX_ROUNDS = 12
-RENAME_LIKENESS = 0.7
-"""How alike a misspelt word and a known one must be before the draft takes one for the other (difflib's ratio)."""
 
 Error = Any
 """One of pydantic's error dicts."""
@@ -37,22 +35,26 @@ _COERCIONS = ("int_type", "float_type", "bool_type", "string_type")
 
 def diagnose(file: FilePath, document: Document) -> tuple[Policy | None, tuple[Problem, ...]]:
     """The policy in a document, or every problem found in it, in the order they stand in the file."""
+    policy, errors = _check(document.data)
+    if policy is not None and not document.flaws and not check_references(document.data):
+        return policy, ()
+    return None, _problems(file, document, errors)
+
+
+def _problems(file: FilePath, document: Document, errors: list[Error]) -> tuple[Problem, ...]:
     draft = Draft(document)
     problems = [_flaw_problem(file, document, index) for index in range(len(document.flaws))]
-    policy, errors = _check(draft.data)
     for _ in range(MAX_ROUNDS):
         repairable = [error for error in errors if error["type"] in ("extra_forbidden", "union_tag_invalid")]
         if not repairable:
             break
         problems += [_repair(file, draft, error) for error in repairable]
-        _, errors = _check(draft.data)
-        policy = None
+        errors = _errors(draft.data)
     problems += [_problem(file, draft, error) for error in errors]
     problems += [_problem(file, draft, error) for error in hidden_rules(draft.data, errors, data_path, _errors)]
     problems += [_finding_problem(file, draft, finding) for finding in check_references(draft.data)]
     unique = {(one.line, one.column, one.path, one.message): one for one in problems}
-    ordered = tuple(sorted(unique.values(), key=lambda one: (one.line, one.column, one.path)))
-    return (None if ordered else policy), ordered
+    return tuple(sorted(unique.values(), key=lambda one: (one.line, one.column, one.path)))
 
 
 def _check(data: Any) -> tuple[Policy | None, list[Error]]:
@@ -121,7 +123,7 @@ def _unknown_key(file: FilePath, draft: Draft, path: Path) -> Problem:
     name = str(path[-1])
     suggestion = closest(name, free) or closest(name, known)
     problem = _make(file, draft, path, "unknown key", allowed=", ".join(known), suggestion=suggestion)
-    if suggestion in free and closest(name, free, RENAME_LIKENESS):
+    if suggestion in free:
         draft.rename(path, suggestion)
     else:
         draft.drop(path)
@@ -135,7 +137,7 @@ def _unknown_choice(file: FilePath, draft: Draft, path: Path, error: Error) -> P
     said = draft.get(place)
     suggestion = closest(str(said), known)
     problem = _make(file, draft, place, "nothing is registered under this name", ", ".join(known), suggestion)
-    if suggestion and closest(str(said), known, RENAME_LIKENESS):
+    if suggestion:
         draft.put(place, suggestion)
     else:
         # Nobody knows what the section should hold, so nothing more can be said about it.

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from setpoint.policy.diagnose import diagnose
-from setpoint.policy.problems import PolicyError, Problem
+from setpoint.policy.problems import PolicyError, Problem, closest, show, some
 from setpoint.policy.schema import Policy
 from setpoint.policy.yaml_text import MAX_BYTES, UnreadableError, read_yaml
 
 SUFFIXES = (".yaml", ".yml")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +73,58 @@ def load_policies(directory: Path) -> Loaded:
     """Read and check every policy file (``*.yaml``, ``*.yml``; not hidden ones) in a folder, not in its subfolders.
 
     A file is read again only when its size or modification time changed, so that asking often costs one look at the
-    folder. Of two files with the same policy name the second, by file name, is refused.
+    folder. Of two files with the same policy name one is refused: the one that is not called ``<name>.yaml``, or else
+    the second by file name.
 
     :raises PolicyError: the folder itself cannot be read.
     """
-    policies: list[LoadedPolicy] = []
     broken: dict[Path, tuple[Problem, ...]] = {}
-    by_name: dict[str, LoadedPolicy] = {}
+    valid: list[tuple[_Known, LoadedPolicy]] = []
     for path in policy_files(directory):
         known = _load(path)
-        if not isinstance(known.content, LoadedPolicy):
-            broken[path] = known.content
-        elif (first := by_name.get(known.content.policy.name)) is not None:
-            broken[path] = (_taken(known, known.content, first),)
+        if isinstance(known.content, LoadedPolicy):
+            valid.append((known, known.content))
         else:
-            by_name[known.content.policy.name] = known.content
-            policies.append(known.content)
-    return Loaded(tuple(policies), broken)
+            broken[path] = known.content
+    by_name: dict[str, LoadedPolicy] = {}
+    for known, loaded in sorted(valid, key=lambda one: not _is_named_after(one[1])):
+        first = by_name.setdefault(loaded.policy.name, loaded)
+        if first is not loaded:
+            broken[loaded.path] = (_taken(known, loaded, first),)
+    policies = sorted(by_name.values(), key=lambda loaded: loaded.path.name)
+    return Loaded(tuple(policies), dict(sorted(broken.items())))
+
+
+def policy_named(name: str, directory: Path) -> LoadedPolicy:
+    """Read one policy by its name. Only its own file is read when that is called ``<name>.yaml``.
+
+    :raises PolicyError: there is no such policy, or its file is refused; the error has every problem found.
+    """
+    own_path = directory / f"{name}.yaml"
+    # A name from outside never becomes a path unless it can be a policy's name.
+    if _NAME.fullmatch(name) and own_path.is_file():
+        own = _load(own_path).content
+        if not isinstance(own, LoadedPolicy):
+            raise PolicyError(own)
+        if own.policy.name == name:
+            return own
+    loaded = load_policies(directory)
+    if (found := loaded.named(name)) is not None:
+        return found
+    names = [one.policy.name for one in loaded.policies]
+    problem = _whole(directory, "no policy has this name").model_copy(
+        update={
+            "path": "name",
+            "value": show(name),
+            "allowed": some(names) or "nothing: no file in this folder holds a valid policy",
+            "suggestion": closest(name, names),
+        }
+    )
+    raise PolicyError([problem, *(problem for problems in loaded.broken.values() for problem in problems)])
+
+
+def _is_named_after(loaded: LoadedPolicy) -> bool:
+    return loaded.path.name == f"{loaded.policy.name}.yaml"
 
 
 def policy_files(directory: Path) -> list[Path]:
@@ -151,7 +188,7 @@ def _taken(known: _Known, content: LoadedPolicy, first: LoadedPolicy) -> Problem
         line=line,
         column=column,
         path="name",
-        value=f'"{content.policy.name}"',
+        value=show(content.policy.name),
         message=f"{first.path.name} has this name already",
         allowed="a name no other policy in the folder has",
     )

@@ -60,7 +60,9 @@ class PolicyError(Exception):
     def __str__(self) -> str:
         lines = "\n".join(f"  {problem}" for problem in self.problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        return f"{count} in {self.problems[0].file}:\n{lines}"
+        files = {problem.file for problem in self.problems}
+        where = str(files.pop()) if len(files) == 1 else f"{len(files)} files"
+        return f"{count} in {where}:\n{lines}"
 
 
 def show(value: Any) -> str:
@@ -70,14 +72,17 @@ def show(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
-def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known word that was probably meant, or an empty string.
-
-    :param cutoff: how alike the two must be, from 0 to 1 (``difflib.get_close_matches``).
-    """
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or an empty string."""
     plain = {one.lower().replace("-", "_"): one for one in known}
-    matches = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1, cutoff=cutoff)
+    matches = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1)
     return plain[matches[0]] if matches else ""
+
+
+def some(words: Sequence[str], most: int = 12) -> str:
+    """The words with commas between them; of many, the first ones and how many more there are."""
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
 
 
 def dotted(path: Iterable[str | int]) -> str:

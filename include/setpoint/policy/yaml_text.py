@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 import yaml
@@ -32,6 +32,7 @@ _CONSTANTS: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _STRING_TAG = "tag:yaml.org,2002:str"
 
@@ -194,10 +195,7 @@ class _Builder:
         return self._mapping(node.pairs, path)
 
     def _scalar(self, node: _Node, path: Path) -> Any:
-        text = node.text
-        if any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
-            self._flaw(node.mark, "holds a character that is no text (NUL, or half of a pair)", path)
-            return "".join("\ufffd" if "\ud800" <= one <= "\udfff" or one == "\0" else one for one in text)
+        text = self._text(node, path)
         if not node.plain or node.tag in ("!", _STRING_TAG):
             return text
         if text in _CONSTANTS:
@@ -206,6 +204,12 @@ class _Builder:
             return int(text)
         return float(text) if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdigit() else text
 
+    def _text(self, node: _Node, path: Path) -> str:
+        if _NO_TEXT.search(node.text) is None:
+            return node.text
+        self._flaw(node.mark, "holds a character that is no text (NUL, or half of a pair)", path)
+        return _NO_TEXT.sub("\ufffd", node.text)
+
     def _mapping(self, pairs: Iterable[tuple[_Node, _Node]], path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
         merged: list[_Node] = []
@@ -213,7 +217,7 @@ class _Builder:
             if key.kind != "scalar":
                 self._flaw(key.mark, "a key is one word, not a list or a section", path)
                 continue
-            name = str(self._scalar(replace(key, plain=False), path))
+            name = self._text(key, path)
             if name == "<<" and key.plain:
                 merged.extend(value.items if value.kind == "list" else [value])
                 continue
