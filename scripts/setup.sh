@@ -58,21 +58,21 @@ no_index() {
 }
 
 say "Installing $(grep -c '==' requirements.lock) pinned packages (about a minute)"
-with_uv() {
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt || return 1
+pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
+install_with_uv() {
+  # An index that pip was told not to use is not for uv either.
   [ -z "${PIP_NO_INDEX:-}" ] || export UV_NO_INDEX=1 UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
-  VIRTUAL_ENV=$PWD/$venv; [ "${venv#/}" = "$venv" ] || VIRTUAL_ENV=$venv
-  export VIRTUAL_ENV
-  "$venv/bin/uv" pip install --require-hashes --compile-bytecode -r requirements.lock
+  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode -r requirements.lock
 }
-with_pip() {
-  say "uv could not do it: trying pip, which takes some minutes"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+install_with_pip() {
+  say "uv could not do it; trying pip, which takes some minutes"
+  "${pip[@]}" --require-hashes -r requirements.lock
 }
-with_uv || with_pip || no_index
+"${pip[@]}" --require-hashes -r scripts/uv.txt || no_index
+install_with_uv || install_with_pip || no_index
 
 say "Putting include/ and plugins/ on the path, and the setpoint command into $venv/bin"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable . \
+"${pip[@]}" --no-deps --no-build-isolation --no-index --editable . \
   || fail "installing this checkout into $venv failed (the message above says why)."
 
 printf '%s\n' "$wanted" > "$stamp"

@@ -22,7 +22,7 @@ def ledger_url() -> str:
         settings.data.mkdir(parents=True, exist_ok=True)
         return settings.ledger_url
     # SQLAlchemy 2 knows "postgresql" only; an Airflow connection URI may begin with "postgres".
-    return connection.get_uri().replace("postgres://", "postgresql://", 1)
+    return str(connection.get_uri()).replace("postgres://", "postgresql://", 1)
 
 
 def open_ledger() -> Ledger:

@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from setpoint.policy.loader import policy_named
-from setpoint.sources.batches import BatchStore
-from setpoint_airflow.providers import reader_for, sources_for, target_for
-
 from setpoint.ledger import Ledger
 from setpoint.model import Change
+from setpoint.policy.loader import policy_named
 from setpoint.policy.schema import Policy
 from setpoint.settings import load_settings
+from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Source
 from setpoint.steps.intake import run_identity
 from setpoint.targets.contract import Target, TargetReader
 from setpoint_airflow.ledger import open_ledger
+from setpoint_airflow.providers import reader_for, sources_for, target_for
 
 
 def utc_now() -> datetime:

@@ -5,7 +5,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 
-class QuietRequestHandler(MotoRequestHandler):  # type: ignore[misc]
+class QuietRequestHandler(MotoRequestHandler):
     """Answers requests; only errors are worth a line."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

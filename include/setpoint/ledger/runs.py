@@ -50,8 +50,8 @@ class Runs(Store):
                 known = get_run(connection, run_id)
                 if known.policy != policy:
                     raise Conflict(
-                        f"run {run_id} is one of policy {known.policy} and cannot be one of {policy} too; a run id must "
-                        f"be unique across policies (an Airflow run id alone is not)"
+                        f"run {run_id} is one of policy {known.policy} and cannot be one of {policy} too; run ids "
+                        f"are unique across policies (an Airflow run id alone is not)"
                     )
                 again = {name: row[name] for name in ("trigger", "dry_run", "event_ids", "state")}
                 connection.execute(

@@ -35,7 +35,7 @@ class AutoScalingGroupNotFoundError(LookupError):
         return f"there is no Auto Scaling group named {self.name!r} in {self.region}; check its name and region_name"
 
 
-class AutoScalingHook(AwsBaseHook):  # type: ignore[misc]
+class AutoScalingHook(AwsBaseHook):
     """
     Interact with Amazon EC2 Auto Scaling.
 

@@ -12,7 +12,7 @@ QUERIES_PER_CALL = 500
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
 
 
-class CloudWatchMetricsHook(AwsBaseHook):  # type: ignore[misc]
+class CloudWatchMetricsHook(AwsBaseHook):
     """
     Interact with Amazon CloudWatch metrics.
 

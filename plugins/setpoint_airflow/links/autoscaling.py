@@ -8,7 +8,7 @@ from urllib.parse import quote
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
 
-class AutoScalingGroupLink(BaseAwsLink):  # type: ignore[misc]
+class AutoScalingGroupLink(BaseAwsLink):
     """Helper class for constructing an Auto Scaling group's console link."""
 
     name = "Auto Scaling Group"

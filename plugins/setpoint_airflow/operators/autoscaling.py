@@ -25,7 +25,7 @@ class CapacityOutOfBoundsError(ValueError):
     """The wanted capacity lies outside the group's own minimum and maximum; nothing was called."""
 
 
-class AutoScalingSetDesiredCapacityOperator(AwsBaseOperator[AutoScalingHook]):  # type: ignore[misc]
+class AutoScalingSetDesiredCapacityOperator(AwsBaseOperator[AutoScalingHook]):
     """
     Set the desired capacity of an Auto Scaling group.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NoReturn
+from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
@@ -29,8 +29,8 @@ class PolicyOperator(BaseOperator):
         """The policy and the ledger, for the length of the ``with`` block."""
         return runtime(self.policy, context["run_id"])
 
-    def defer_until_settled(self, context: Context, change_ids: Sequence[str], poll_seconds: float) -> NoReturn:
-        """Defer until the changes are settled, and go on in ``execute_complete``."""
+    def defer_until_settled(self, context: Context, change_ids: Sequence[str], poll_seconds: float) -> None:
+        """Defer until the changes are settled, and go on in ``execute_complete``; does not return."""
         self.defer(
             trigger=ChangesSettledTrigger(
                 policy=self.policy, run_id=context["run_id"], change_ids=change_ids, poll_seconds=poll_seconds

@@ -21,7 +21,7 @@ _NO_LIMIT = 999_999
 """The sensor's own timeout ends the wait, in the triggerer as in the worker."""
 
 
-class AutoScalingGroupCapacitySensor(AwsBaseSensor[AutoScalingHook]):  # type: ignore[misc]
+class AutoScalingGroupCapacitySensor(AwsBaseSensor[AutoScalingHook]):
     """
     Wait until an Auto Scaling group has so much capacity in service.
 

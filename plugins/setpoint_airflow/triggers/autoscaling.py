@@ -9,7 +9,7 @@ from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
 from setpoint_airflow.hooks.autoscaling import STATUS_QUERIES, AutoScalingHook, CapacityWaiter, gone
 
 
-class AutoScalingGroupCapacityTrigger(AwsBaseWaiterTrigger):  # type: ignore[misc]
+class AutoScalingGroupCapacityTrigger(AwsBaseWaiterTrigger):
     """
     Wait until an Auto Scaling group has so much capacity in service.
 

@@ -30,7 +30,7 @@ class GroupRegistry(OrderedDict[str, LabAutoScalingGroup]):
         raise group_not_found(name)
 
 
-class LabAutoScalingBackend(AutoScalingBackend):  # type: ignore[misc]
+class LabAutoScalingBackend(AutoScalingBackend):
     """moto's backend with the rules of the real service."""
 
     environment: ClassVar[Environment]

@@ -12,7 +12,7 @@ from setpoint.lab.aws.errors import InvalidNextToken, ValidationError
 PAGE_SIZE = 100  # default and maximum of MaxRecords for activities, refreshes; maximum for groups
 
 
-class LabAutoScalingResponse(AutoScalingResponse):  # type: ignore[misc]
+class LabAutoScalingResponse(AutoScalingResponse):
     """moto's dispatcher for Auto Scaling, with the missing and the corrected actions."""
 
     @property

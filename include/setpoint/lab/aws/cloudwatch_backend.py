@@ -32,7 +32,7 @@ MAX_STATISTICS_POINTS = 1440
 METRICS_PER_PAGE = 500
 
 
-class LabCloudWatchBackend(CloudWatchBackend):  # type: ignore[misc]
+class LabCloudWatchBackend(CloudWatchBackend):
     """moto's backend with a store that answers, and alarms that ring."""
 
     environment: ClassVar[Environment]

@@ -17,7 +17,7 @@ from setpoint.lab.clock import at
 JSON_CONTENT_TYPE = "application/x-amz-json-1.0"
 
 
-class LabCloudWatchResponse(CloudWatchResponse):  # type: ignore[misc]
+class LabCloudWatchResponse(CloudWatchResponse):
     """moto's dispatcher for CloudWatch over the laboratory's store."""
 
     @property

@@ -3,7 +3,7 @@
 from moto.core.exceptions import ServiceException
 
 
-class LabServiceError(ServiceException):  # type: ignore[misc]
+class LabServiceError(ServiceException):
     """Base: an error that moto's protocol layers turn into the answer a client expects."""
 
 

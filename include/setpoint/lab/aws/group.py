@@ -23,7 +23,7 @@ DIFFERENCE = "in response to a difference between desired and actual capacity"
 UNHEALTHY = "was taken out of service in response to a user health-check."
 
 
-class LabAutoScalingGroup(FakeAutoScalingGroup):  # type: ignore[misc]
+class LabAutoScalingGroup(FakeAutoScalingGroup):
     """moto's group, with boot and termination times, activities, suspended processes and a cooldown."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
