@@ -96,7 +96,8 @@ def decide(
             answer = _Answer(Action.QUARANTINE, (quarantine_reason(trust),), to_units=state.desired_units)
         else:
             context = GuardContext(policy, state, trust, memory.get(target) or TargetMemory(target=target), now)
-            answer = _dispose(_propose(policy, found, state, request), context)
+            proposal = _propose(policy, found, state, request)
+            answer = _answer(proposal, dispose(proposal, context))
         decisions.append(
             Decision(
                 run_id=run_id,
@@ -118,6 +119,15 @@ def decide(
     return tuple(decisions)
 
 
+def dispose(proposal: Proposal, context: GuardContext) -> Candidate:
+    """Put a proposal through the guards, in their order, until one holds or all have spoken."""
+    candidate = Candidate.of(proposal, context.state)
+    for guard in GUARDS:
+        if candidate.action.changes:
+            candidate = guard(candidate, context)
+    return candidate
+
+
 @dataclass(frozen=True)
 class _Answer:
     """What a decision says, before it is signed with run, policy and time."""
@@ -129,11 +139,7 @@ class _Answer:
     constraints: tuple[Constraint, ...] = ()
 
 
-def _dispose(proposal: Proposal, context: GuardContext) -> _Answer:
-    candidate = Candidate.of(proposal, context.state)
-    for guard in GUARDS:
-        if candidate.action.changes:
-            candidate = guard(candidate, context)
+def _answer(proposal: Proposal, candidate: Candidate) -> _Answer:
     return _Answer(
         action=candidate.action,
         reasons=candidate.reasons,

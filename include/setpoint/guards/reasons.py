@@ -12,6 +12,7 @@ PROPOSAL_CODES: Mapping[str, str] = MappingProxyType(
         "within_thresholds": "Neither rule is met: nothing is proposed.",
         "not_enough_points": "Points are missing that a rule needs to speak, so nothing is proposed.",
         "no_signal": "The target has no value of a metric the strategy reads. A missing value is not a number.",
+        "repair": "The target stands outside the policy's bounds, and the policy says reconcile: repair.",
         "requested": "A person, or a program on a person's behalf, asked for this capacity.",
     }
 )
