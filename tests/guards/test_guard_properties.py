@@ -3,7 +3,7 @@
 import random
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from setpoint.guards.bounds import Bounds
@@ -77,6 +77,7 @@ def decided(policy, fleet) -> tuple[Decision, ...]:
     return decide(policy, run_id="run-1", targets=TARGETS, now=NOW, **fleet)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_every_target_gets_one_decision_with_known_reasons(policy, fleet):
     """Nothing raises; every target is answered once, in order, with reasons that are documented and not blank."""
@@ -88,6 +89,7 @@ def test_every_target_gets_one_decision_with_known_reasons(policy, fleet):
         assert all(reason.code in REASONS and reason.text.strip() for reason in reasons)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_a_change_says_where_from_and_where_to(policy, fleet):
     """The action, the capacities and the constraints of a decision agree with each other."""
@@ -102,6 +104,7 @@ def test_a_change_says_where_from_and_where_to(policy, fleet):
         assert one.raw_to_units is None or steps[-1] == one.to_units
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_no_change_leads_out_of_the_bounds(policy, fleet):
     """A change ends inside the bounds of policy and provider; from outside it may only come nearer to them."""
@@ -117,6 +120,7 @@ def test_no_change_leads_out_of_the_bounds(policy, fleet):
             assert inside or not bounds.low <= one.from_units <= bounds.high
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_no_change_is_larger_than_the_step_allowed(policy, fleet):
     """The largest step of the direction is never exceeded, also for a capacity somebody asked for."""
@@ -126,6 +130,7 @@ def test_no_change_is_larger_than_the_step_allowed(policy, fleet):
             assert abs(one.to_units - one.from_units) <= step.of(one.from_units)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_scaling_in_needs_every_deciding_series_to_have_passed(policy, fleet):
     """No capacity is taken away unless the gate passed the target's data clean and the batch as a whole."""
@@ -137,6 +142,7 @@ def test_scaling_in_needs_every_deciding_series_to_have_passed(policy, fleet):
             assert all(judged.verdict is Verdict.PASS for judged in series)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_nothing_changes_on_data_that_failed_or_is_not_there(policy, fleet):
     """A change has a state, a quality report that did not fail, and, unless somebody asked for it, a signal."""
@@ -149,6 +155,7 @@ def test_nothing_changes_on_data_that_failed_or_is_not_there(policy, fleet):
             assert asked or one.target in present
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
     """A target that rests, is being changed, or has another operation under way does not move."""
@@ -162,6 +169,7 @@ def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
             assert not any(one.action in busy.blocks for busy in fleet["states"][one.target].operations)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets(), seed=st.integers(0, 1000))
 def test_the_order_of_the_fleet_does_not_matter(policy, fleet, seed):
     """Shuffled targets, signals and series give the same decisions, and so does asking twice."""
@@ -179,6 +187,7 @@ def test_the_order_of_the_fleet_does_not_matter(policy, fleet, seed):
     assert decide(policy, run_id="run-1", targets=targets, now=NOW, **mixed) == decided(policy, fleet)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_one_target_does_not_depend_on_another(policy, fleet):
     """A target is decided the same alone and in its fleet."""
@@ -187,6 +196,7 @@ def test_one_target_does_not_depend_on_another(policy, fleet):
     assert tuple(alone) == decided(policy, fleet)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets(), holes=st.sets(st.integers(0, 7)))
 def test_a_missing_point_never_leads_to_a_change(policy, fleet, holes):
     """Whatever points are missing, a change rests on as many present ones as its rule needs."""
@@ -205,6 +215,7 @@ def _with_holes(signal, holes):
     return a_signal([None if at in holes else point for at, point in enumerate(signal.points)], signal.target)
 
 
+@settings(max_examples=60)
 @given(policy=policies(), fleet=fleets())
 def test_what_is_decided_may_be_applied_at_once(policy, fleet):
     """Deciding and applying judge alike: with nothing moved in between, the recheck lets every change through."""

@@ -17,9 +17,9 @@ def decide_repair(
 ) -> Decision | None:
     """The decision that brings a target to the nearest bound of the policy; ``None`` when it stands inside.
 
-    It rests on the capacity read and on no metric, so there is no data to distrust (``quality`` is ``pass``). Every other
-    guard speaks: an operation in progress, an open change or a cooldown holds it, and a far way back is gone in steps of
-    ``max_step``, one reconciliation each.
+    It rests on the capacity read and on no metric, so there is no data to distrust (``quality`` is ``pass``). Every
+    other guard speaks: an operation in progress, an open change or a cooldown holds it, and a far way back is gone in
+    steps of ``max_step``, one reconciliation each.
     """
     limits = policy.limits
     nearest = min(max(state.desired_units, limits.min), limits.max)
