@@ -47,7 +47,7 @@ say "Creating $venv with $("$python" --version)"
 rm -rf "$venv"
 "$python" -m venv "$venv" || fail "$python cannot create a virtual environment in $PWD/$venv." \
   "Debian and Ubuntu:  sudo apt-get install python3-venv" \
-  "Not writable or disk full? It needs about 1.2 GB: $(df -h . | awk 'NR==2 {print $4}') free here."
+  "Not writable or disk full? It needs about 1.6 GB: $(df -h . | awk 'NR==2 {print $4}') free here."
 
 no_index() {
   fail "the packages could not be fetched (the message above says which)." \
@@ -57,15 +57,15 @@ no_index() {
     "A time-out:         run make setup again; what was fetched is cached."
 }
 
-say "Installing $(grep -c '==' requirements.lock) pinned packages (about a minute)"
+say "Installing $(grep -c '==' requirements.lock) pinned packages and compiling them (one to two minutes)"
 pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
 install_with_uv() {
   # An index that pip was told not to use is not for uv either.
   [ -z "${PIP_NO_INDEX:-}" ] || export UV_NO_INDEX=1 UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
-  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode -r requirements.lock
+  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode --quiet -r requirements.lock
 }
 install_with_pip() {
-  say "uv could not do it; trying pip, which takes some minutes"
+  say "uv could not do it; trying pip, which takes longer"
   "${pip[@]}" --require-hashes -r requirements.lock
 }
 "${pip[@]}" --require-hashes -r scripts/uv.txt || no_index
