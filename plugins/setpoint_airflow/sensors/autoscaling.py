@@ -12,6 +12,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.providers.common.compat.sdk import AirflowFailException, conf
 
 from setpoint_airflow.hooks.autoscaling import CAPACITY_WAITERS, AutoScalingHook, CapacityWaiter, gone
+from setpoint_airflow.sensors.first_look import first_look
 from setpoint_airflow.triggers.autoscaling import AutoScalingGroupCapacityTrigger
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class AutoScalingGroupCapacitySensor(AwsBaseSensor[AutoScalingHook]):
     def execute(self, context: Context) -> None:
         if not self.deferrable:
             super().execute(context=context)
-        elif not self.poke(context):
+        elif not first_look(self, context):
             self.defer(
                 timeout=timedelta(seconds=self.timeout),
                 trigger=AutoScalingGroupCapacityTrigger(
