@@ -133,6 +133,13 @@ def test_capacity_that_came_in_part_is_taken_back():
     assert outcome.followed is Followed.ROLL_BACK
 
 
+def test_capacity_that_came_and_died_is_taken_back():
+    """Capacity that was in service once is to blame for harm, also when it is gone again."""
+    outcome = judged(after=SLOW, provider=a_health(4, activities=(ARRIVING,)))
+
+    assert (outcome.verdict, outcome.followed) == (HealthVerdict.DEGRADED, Followed.ROLL_BACK)
+
+
 def test_a_scale_in_arrives_by_leaving():
     """Scaling in is complete when no more than the wanted capacity is in service."""
     assert judged(a_change(6, 4), provider=a_health(4)).verdict is HealthVerdict.HEALTHY
