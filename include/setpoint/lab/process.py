@@ -17,6 +17,7 @@ from setpoint.lab.config import LabConfig, default_config
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+PROBE_SECONDS = 1.0
 
 
 class LabStartError(RuntimeError):
@@ -106,11 +107,12 @@ class LabProcess:
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + self._start_seconds
         problem = "it did not answer"
+        probe = LabClient(self.url, timeout_seconds=PROBE_SECONDS)
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise LabStartError(self._complaint(f"it ended with status {process.returncode}"))
             try:
-                health = self.client.health()
+                health = probe.health()
             except LabError:
                 time.sleep(0.05)
                 continue

@@ -34,9 +34,7 @@ TWO_OF_THREE = [
 
 
 @pytest.mark.parametrize("current", ["OK", "ALARM", "INSUFFICIENT_DATA"])
-@pytest.mark.parametrize(
-    ("needed", "row"), [(3, row) for row in THREE_OF_THREE] + [(2, row) for row in TWO_OF_THREE]
-)
+@pytest.mark.parametrize(("needed", "row"), [(3, row) for row in THREE_OF_THREE] + [(2, row) for row in TWO_OF_THREE])
 def test_missing_data_is_treated_as_documented(needed: int, row: tuple[str, ...], current: State) -> None:
     """Every row of AWS's two tables gives the documented state for each way to treat missing data."""
     drawn, *expected = row

@@ -70,9 +70,7 @@ def test_the_cooldown_is_honoured_only_when_asked(practice: Any) -> None:
         ({"MinSize": 11}, "Max bound, 10, must be greater than or equal to min bound, 11."),
     ],
 )
-def test_an_update_that_contradicts_itself_is_refused(
-    practice: Any, change: dict[str, int], message: str
-) -> None:
+def test_an_update_that_contradicts_itself_is_refused(practice: Any, change: dict[str, int], message: str) -> None:
     """UpdateAutoScalingGroup checks the sizes that would result, and changes nothing when they do not fit."""
     practice.create()
     with pytest.raises(ClientError) as error:
@@ -118,7 +116,7 @@ def test_a_group_is_created_once(practice: Any) -> None:
 
 def test_too_large_a_page_is_the_clients_error(practice: Any) -> None:
     """MaxRecords above 100 is a ValidationError."""
-    with pytest.raises(ClientError, match="less than or equal|between 1 and 100"):
+    with pytest.raises(ClientError, match="between 1 and 100"):
         practice.autoscaling.describe_auto_scaling_groups(MaxRecords=101)
 
 

@@ -96,9 +96,7 @@ def test_an_instance_terminated_in_its_group_is_replaced_or_not(practice: Any) -
     practice.create()
     practice.wait(9)
     first, second = (one["InstanceId"] for one in practice.group()["Instances"])
-    practice.autoscaling.terminate_instance_in_auto_scaling_group(
-        InstanceId=first, ShouldDecrementDesiredCapacity=True
-    )
+    practice.autoscaling.terminate_instance_in_auto_scaling_group(InstanceId=first, ShouldDecrementDesiredCapacity=True)
     assert practice.group()["DesiredCapacity"] == 1
     with pytest.raises(ClientError, match="desiredSize equals minSize"):
         practice.autoscaling.terminate_instance_in_auto_scaling_group(

@@ -98,8 +98,9 @@ def test_the_message_is_the_documented_json_in_an_sns_envelope(practice: Any) ->
     assert message["AlarmActions"] == [topic]
     assert message["OKActions"] == message["InsufficientDataActions"] == []
     assert message["StateChangeTime"].endswith("+0000")
-    assert "was greater than the threshold (70.0) (minimum 2 datapoints for OK -> ALARM transition)." in (
-        message["NewStateReason"]
+    assert (
+        "was greater than the threshold (70.0) (minimum 2 datapoints for OK -> ALARM transition)."
+        in (message["NewStateReason"])
     )
     assert message["Trigger"] == {
         "MetricName": "m",
@@ -168,9 +169,7 @@ def test_a_change_is_an_event_too(practice: Any, mocked_clients: dict[str, Any])
 
     url = practice.sqs.create_queue(QueueName="bus")["QueueUrl"]
     arn = practice.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events = boto3.client(
-        "events", region_name="eu-west-1", aws_access_key_id="lab", aws_secret_access_key="lab"
-    )
+    events = boto3.client("events", region_name="eu-west-1", aws_access_key_id="lab", aws_secret_access_key="lab")
     pattern = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}
     events.put_rule(Name="alarms", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="alarms", Targets=[{"Id": "queue", "Arn": arn}])

@@ -92,8 +92,10 @@ def test_dimensions_make_another_metric() -> None:
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("p50", True), ("p99.9", True), ("p100", True), ("tm95", True), ("SampleCount", True)]
-    + [("p101", False), ("p-1", False), ("average", False), ("p", False), ("TM(10%:90%)", False), ("", False)],
+    [
+        *((name, True) for name in ("p50", "p99.9", "p100", "tm95", "SampleCount")),
+        *((name, False) for name in ("p101", "p-1", "average", "p", "TM(10%:90%)", "")),
+    ],
 )
 def test_unknown_statistics_are_told_apart(name: str, known: bool) -> None:
     """Only statistics that can be computed are accepted; the others raise and name what is allowed."""
