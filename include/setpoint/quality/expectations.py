@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-# Read when Great Expectations is imported; somebody who wants its analytics can still say so.
+# Before the import; a deployment that wants its analytics can still say so.
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
