@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import itertools
+import json
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
+from setpoint.lab.faults import FaultKind
 from setpoint.lab.provision import client
 from setpoint.strategies.threshold import Above, breaches
 from setpoint_airflow.metric_watch import MetricWatch, WatchError
@@ -75,23 +78,28 @@ def sensor(targets: str | list[str], **arguments: Any) -> MetricThresholdSensor:
     return MetricThresholdSensor(task_id="hot", targets=targets, **settings)
 
 
-def run(operator: MetricThresholdSensor, context: Any, *, seconds: float = 30) -> Any:
-    """Execute as Airflow does; a trigger that has not fired in time is Airflow's own timeout."""
-    try:
+def run(operator: MetricThresholdSensor, context: Any) -> Any:
+    """Look in the worker, or as the trigger does: rebuilt from the database, its event handed to the sensor.
+
+    Where nothing has crossed after one whole look, both paths end in the sensor's timeout.
+    """
+    if not operator.deferrable:
         return operator.execute(context)
-    except TaskDeferred as deferred:
-        path, arguments = deferred.trigger.serialize()
-        module, _, name = path.rpartition(".")
-        trigger = getattr(importlib.import_module(module), name)(**arguments)
-        try:
-            event = asyncio.run(_first_event(trigger, seconds))
-        except TimeoutError:
-            raise AirflowSensorTimeout("the trigger did not fire") from None
-        return operator.resume_execution(deferred.method_name, {"event": event}, context)
+    trigger = MetricThresholdTrigger(**operator._parameters, poke_interval=operator.poke_interval)
+    path, arguments = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    rebuilt = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+    with patch("asyncio.sleep", _no_second_look):
+        event = asyncio.run(_first_event(rebuilt))
+    return operator.resume_execution("execute_complete", {"event": event}, context)
 
 
-async def _first_event(trigger: Any, seconds: float) -> Any:
-    async with asyncio.timeout(seconds):
+async def _no_second_look(_: float) -> None:
+    raise AirflowSensorTimeout("looked once")
+
+
+async def _first_event(trigger: Any) -> Any:
+    async with asyncio.timeout(60):
         async for event in trigger.run():
             return event.payload
     raise AssertionError("the trigger ended without an event")
@@ -116,7 +124,7 @@ def test_waits_while_it_is_not_crossed(
 ) -> None:
     """Fewer points than the rule needs do not end the wait."""
     with pytest.raises(AirflowSensorTimeout):
-        run(sensor(published(values), deferrable=deferrable), context, seconds=1)
+        run(sensor(published(values), deferrable=deferrable), context)
 
 
 @both_paths
@@ -127,7 +135,7 @@ def test_data_that_fails_the_gate_counts_for_nothing(
     target = published([900, 900, 900, 900, 900, 900])
     strict = {"quality": {"between": [0, 100]}, "deferrable": deferrable}
     with pytest.raises(AirflowSensorTimeout):
-        run(sensor(target, **strict), context, seconds=3)
+        run(sensor(target, **strict), context)
     assert target in run(sensor(target, **strict, gate=False), context)
 
 
@@ -138,7 +146,7 @@ def test_no_data_is_no_breach(published: Any, connection: str, context: Any, def
     rule = {"below": 30, "for": "1 of 5"}
     for gate in (True, False):
         with pytest.raises(AirflowSensorTimeout):
-            run(sensor(nothing, rule=rule, gate=gate, deferrable=deferrable), context, seconds=1)
+            run(sensor(nothing, rule=rule, gate=gate, deferrable=deferrable), context)
 
 
 @both_paths
@@ -146,7 +154,7 @@ def test_all_or_any_of_several_targets(published: Any, connection: str, context:
     """By default every target must have crossed; with ``any`` one is enough."""
     hot, cold = published([90] * 6), published([10] * 6)
     with pytest.raises(AirflowSensorTimeout):
-        run(sensor([hot, cold], deferrable=deferrable), context, seconds=1)
+        run(sensor([hot, cold], deferrable=deferrable), context)
     seen = run(sensor([hot, cold], require="any", deferrable=deferrable), context)
     assert list(seen) == [hot, cold]
 
@@ -159,19 +167,46 @@ def test_a_crossing_while_deferred_is_seen(lab: Any, published: Any, connection:
     assert deferred.value.timeout == timedelta(seconds=60)
     target = published([95] * 6)
     trigger = MetricThresholdTrigger(**{**deferred.value.trigger.serialize()[1], "targets": target})
-    event = asyncio.run(_first_event(trigger, 30))
+    event = asyncio.run(_first_event(trigger))
     assert waiting.execute_complete(context, event) == event["value"]
 
 
 @both_paths
-def test_a_connection_that_is_not_there_fails_at_once(
-    lab: Any, published: Any, monkeypatch: pytest.MonkeyPatch, context: Any, deferrable: bool
-) -> None:
+def test_a_connection_that_is_not_there_fails_at_once(context: Any, deferrable: bool) -> None:
     """A connection that does not exist will not come into being by waiting: the task fails and names it."""
     with pytest.raises(AirflowFailException, match="connection 'aws_nowhere' does not exist"):
         run(sensor("any", aws_conn_id="aws_nowhere", deferrable=deferrable), context)
     with pytest.raises(AirflowSkipException):
         run(sensor("any", aws_conn_id="aws_nowhere", deferrable=deferrable, soft_fail=True), context)
+
+
+def test_the_look_before_deferring_fails_the_same_way(context: Any) -> None:
+    """What fails for good fails before the task defers, and soft_fail skips there too."""
+    with pytest.raises(AirflowFailException, match="connection 'aws_nowhere' does not exist"):
+        sensor("any", aws_conn_id="aws_nowhere", deferrable=True).execute(context)
+    with pytest.raises(AirflowSkipException):
+        sensor("any", aws_conn_id="aws_nowhere", deferrable=True, soft_fail=True).execute(context)
+
+
+def test_a_crossing_that_is_there_already_needs_no_deferral(published: Any, connection: str, context: Any) -> None:
+    """The look before deferring ends the task when there is nothing to wait for."""
+    target = published([95] * 6)
+    assert set(sensor(target, deferrable=True).execute(context)) == {target}
+
+
+@both_paths
+def test_a_passing_error_is_waited_out(
+    lab: Any, published: Any, connection: str, context: Any, deferrable: bool
+) -> None:
+    """While CloudWatch is down the sensor goes on waiting; it neither fails nor takes it for a crossing."""
+    target = published([95] * 6)
+    lab.client.fault(FaultKind.API_DOWN, services=("monitoring",))
+    try:
+        with pytest.raises(AirflowSensorTimeout):
+            run(sensor(target, deferrable=deferrable), context)
+    finally:
+        lab.client.remove_faults()
+    assert set(run(sensor(target, deferrable=deferrable), context)) == {target}
 
 
 @both_paths

@@ -1,0 +1,157 @@
+"""From a policy to its clients: the connection, the region, the limits, and what is missing in words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from setpoint.model import ChangeState, PlannedChange
+from setpoint.policy.schema import Policy
+from setpoint.sources.contract import SourceError
+from setpoint.targets.autoscaling_group import AutoScalingGroupReader, AutoScalingGroupTarget
+from setpoint.targets.contract import TargetError
+from setpoint_airflow.providers import (
+    ConnectionProblemError,
+    MutationRefusedError,
+    client,
+    reader_for,
+    sources_for,
+    target_for,
+)
+
+
+def policy(group: str = "web", connection: str = "aws_lab", region: str | None = None) -> Policy:
+    return Policy.model_validate(
+        {
+            "version": 1,
+            "name": "web-tier",
+            "owner": "platform",
+            "targets": {"kind": "aws.autoscaling_group", "names": [group], "connection": connection, "region": region},
+            "metrics": {
+                "cpu": {
+                    "source": "aws.cloudwatch",
+                    "namespace": "AWS/EC2",
+                    "name": "CPUUtilization",
+                    "statistic": "Average",
+                    "period": "60s",
+                    "window": "5m",
+                }
+            },
+            "scale": {
+                "strategy": "threshold",
+                "signal": {"metric": "cpu"},
+                "out": {"above": 70, "for": "3 of 5", "add": 1},
+            },
+            "limits": {"min": 1, "max": 6},
+            "feedback": {"after": "1m", "healthy": {"cpu": {"max": 90}}},
+        }
+    )
+
+
+def set_connection(monkeypatch: pytest.MonkeyPatch, name: str, **parts: Any) -> None:
+    value = {"conn_type": "aws", **{key: part for key, part in parts.items() if key != "extra"}}
+    value["extra"] = json.dumps(parts.get("extra", {}))
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(value))
+
+
+def change(group: str) -> PlannedChange:
+    return PlannedChange(
+        change_id="c1",
+        policy="web-tier",
+        run_id="r1",
+        target=group,
+        target_kind="aws.autoscaling_group",
+        action="scale_out",
+        from_units=2,
+        to_units=3,
+        reason="cpu above 70",
+        dry_run=False,
+    )
+
+
+def test_the_target_changes_and_the_reader_reads(group: Any, connection: str) -> None:
+    """One policy gives a target that changes and a reader that has nothing to change with, over the same connection."""
+    name = group(desired=2)
+    reader, target = reader_for(policy(name)), target_for(policy(name))
+    assert type(reader) is AutoScalingGroupReader
+    assert isinstance(target, AutoScalingGroupTarget)
+    assert target.apply(change(name)).state is ChangeState.APPLIED
+    assert reader.read((name,))[name].desired_units == 3
+
+
+def test_the_readers_client_refuses_to_change(group: Any, lab: Any, connection: str) -> None:
+    """Even the client beneath a reader sends no call that changes anything."""
+    name = group(desired=2)
+    reading = client("autoscaling", connection, None, read_only=True)
+    before = len(lab.client.calls())
+    with pytest.raises(MutationRefusedError, match="SetDesiredCapacity would change something"):
+        reading.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=3)
+    assert len(lab.client.calls()) == before
+    assert reading.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+
+
+def test_sources_of_a_policy(connection: str) -> None:
+    """Each source the metrics name is built once."""
+    assert [type(one).__name__ for one in sources_for(policy()).values()] == ["CloudWatchSource"]
+
+
+def test_calls_end_and_are_repeated_as_declared(connection: str) -> None:
+    """5 s to connect, 20 s for an answer, 5 attempts in standard mode."""
+    config = client("autoscaling", connection, None).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 5)
+
+
+def test_the_connections_own_settings_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``config_kwargs`` of the connection replace ours one by one; what it does not say stays ours."""
+    extra = {"region_name": "eu-west-1", "config_kwargs": {"read_timeout": 60}}
+    set_connection(monkeypatch, "aws_slow", login="lab", password="lab", extra=extra)
+    config = client("autoscaling", "aws_slow", None).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 60)
+
+
+def test_region_of_the_policy_before_the_connections(connection: str) -> None:
+    """A policy's region wins; without one it is the connection's."""
+    assert client("autoscaling", connection, "us-east-1").meta.region_name == "us-east-1"
+    assert client("autoscaling", connection, None).meta.region_name == "eu-west-1"
+
+
+def test_a_missing_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy, the connection and both ways to make it are named; the machine's own credentials are not used."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-machine")
+    expected = r"policy web-tier: the Airflow connection 'aws_prod' does not exist.*AIRFLOW_CONN_AWS_PROD"
+    for build in (target_for, reader_for):
+        with pytest.raises(TargetError, match=expected) as caught:
+            build(policy(connection="aws_prod"))
+        assert not caught.value.retryable
+    with pytest.raises(SourceError, match=expected) as source:
+        sources_for(policy(connection="aws_prod"))
+    assert not source.value.retryable
+
+
+def test_a_connection_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty connection on a machine without a role says what to set."""
+    set_connection(monkeypatch, "aws_empty", extra={"region_name": "eu-west-1"})
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(ConnectionProblemError, match=r"'aws_empty' has no credentials.*login \(access key id\)"):
+        client("autoscaling", "aws_empty", None)
+
+
+def test_an_empty_connection_uses_the_machines_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine has credentials, an empty connection says to use them."""
+    set_connection(monkeypatch, "aws_role", extra={"region_name": "eu-west-1"})
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-machine")
+    assert client("autoscaling", "aws_role", None).meta.region_name == "eu-west-1"
+
+
+def test_no_region_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a region the message says where one can be set."""
+    set_connection(monkeypatch, "aws_nowhere", login="lab", password="lab")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(ConnectionProblemError, match=r"set region in the policy, or region_name in the extra"):
+        client("autoscaling", "aws_nowhere", None)
