@@ -90,5 +90,6 @@ def test_secrets_are_handed_over_but_not_shown() -> None:
 
     assert environment["AIRFLOW__CORE__FERNET_KEY"] == "fernet-secret"
     assert environment["AIRFLOW__API_AUTH__JWT_SECRET"] == "jwt-secret"
-    shown = repr(settings())
-    assert not [secret for secret in ("fernet-secret", "jwt-secret", "api-secret", "'password'") if secret in shown]
+    shown = repr(settings(connections={"aws_default": "aws://key:connection-secret@"}))
+    secrets = ("fernet-secret", "jwt-secret", "api-secret", "'password'", "connection-secret")
+    assert not [secret for secret in secrets if secret in shown]

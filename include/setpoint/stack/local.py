@@ -24,8 +24,8 @@ from setpoint.stack.python_environment import require_whole_environment
 from setpoint.stack.settings import StackSettings
 from setpoint.stack.watchdog import Watchdog
 
-START_DEADLINE_SECONDS = 180.0
-"""Two busy cores need about half a minute."""
+START_DEADLINE_SECONDS = 240.0
+"""Two cores need half a minute, and when they are busy with other work several times that."""
 
 STOP_GRACE_SECONDS = 8.0
 """How long components get to end by themselves. The scheduler would wait for its running tasks for ever."""

@@ -66,8 +66,8 @@ class StackSettings(Value):
     """How often a Dag file is parsed again; a changed policy is seen this late."""
     preload: bool = True
     """Import the heavy libraries in the scheduler once, instead of in every task."""
-    connections: Mapping[str, str] = Field(default_factory=dict)
-    """Airflow connections by id, each as JSON or as a URI."""
+    connections: Mapping[str, str] = Field(default_factory=dict, repr=False)
+    """Airflow connections by id, each as JSON or as a URI; they may hold credentials, so they are not printed."""
     variables: Mapping[str, str] = Field(default_factory=dict)
     """``SETPOINT_*`` environment variables for every component, e.g. ``SETPOINT_LEDGER_URL``."""
 
