@@ -68,6 +68,7 @@ def _with_changes() -> Select[Any]:
         select(
             EntryRow.id, EntryRow.value, ChangeRow.change_id, ChangeRow.state, OutcomeRow.verdict, OutcomeRow.followed
         )
+        .select_from(EntryRow)
         .outerjoin(ChangeRow, ChangeRow.seq == last_change)
         .outerjoin(OutcomeRow, OutcomeRow.change_id == ChangeRow.change_id)
         .where(EntryRow.kind == "decision", is_latest())
@@ -77,6 +78,7 @@ def _with_changes() -> Select[Any]:
 def _reverts() -> Select[Any]:
     return (
         select(ChangeRow.__table__, OutcomeRow.verdict, OutcomeRow.followed)
+        .select_from(ChangeRow)
         .outerjoin(OutcomeRow, OutcomeRow.change_id == ChangeRow.change_id)
         .where(ChangeRow.reverts.is_not(None))
     )
