@@ -1,5 +1,6 @@
 """What every registered target keeps, whoever wrote it."""
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from setpoint.targets import TARGETS
+from setpoint.targets import TARGETS, autoscaling_group, checks
 from setpoint.targets.contract import TargetConfig
 
 KINDS = tuple(TARGETS)
@@ -83,3 +84,18 @@ def test_importing_a_target_needs_no_cloud_library(kind: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, kind], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("module", [autoscaling_group, checks], ids=lambda module: module.__name__)
+def test_every_reason_of_a_change_is_documented(module: Any) -> None:
+    """Each code that stands in the source beside a change's state is in the table the reference is made from."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
+    said = {
+        call.args[1].value
+        for call in calls
+        if len(call.args) > 1
+        and ast.unparse(call.args[0]).startswith("ChangeState.")
+        and isinstance(call.args[1], ast.Constant)
+    }
+    assert len(said) >= 4
+    assert said <= set(checks.APPLY_CODES)

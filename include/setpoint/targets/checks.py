@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from setpoint.model import ApplyResult, ChangeState, PlannedChange, Reason, TargetState
+
+APPLY_CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "applied": "The provider accepted the call; the capacity is on its way.",
+        "already_there": "The target already wants this capacity: nothing to do.",
+        "dry_run": "A dry run changes nothing: refused.",
+        "target_missing": "The target does not exist (any more): refused.",
+        "capacity_moved": "The target no longer has the capacity the change started from: refused.",
+        "operation_in_progress": "Another operation on the target forbids it: refused.",
+        "out_of_bounds": "The target's own bounds do not allow the capacity: refused.",
+        "provider_refused": "The provider said no, in its own words, and nothing changed.",
+        "provider_error": "The provider answered with an error that will not pass by itself: failed.",
+    }
+)
+"""What a target says when a change is carried out."""
 
 
 def refusal(change: PlannedChange, state: TargetState | None) -> ApplyResult | None:
@@ -34,7 +52,7 @@ def refusal(change: PlannedChange, state: TargetState | None) -> ApplyResult | N
             f"{change.target} allows {state.min_units} to {state.max_units} {unit} by its own settings; "
             f"this change asks for {change.to_units}"
         )
-        return _result(ChangeState.REFUSED, "outside_provider_bounds", text, state)
+        return _result(ChangeState.REFUSED, "out_of_bounds", text, state)
     return None
 
 
