@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,9 +79,14 @@ def load_policies(directory: Path) -> Loaded:
 
     :raises PolicyError: the folder itself cannot be read.
     """
+    return load_files(policy_files(directory))
+
+
+def load_files(paths: Iterable[Path]) -> Loaded:
+    """Read and check policy files together; see :func:`load_policies`."""
     broken: dict[Path, tuple[Problem, ...]] = {}
     valid: list[tuple[_Known, LoadedPolicy]] = []
-    for path in policy_files(directory):
+    for path in paths:
         known = _load(path)
         if isinstance(known.content, LoadedPolicy):
             valid.append((known, known.content))

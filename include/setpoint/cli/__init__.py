@@ -1,0 +1,1 @@
+"""The ``setpoint`` command: one file per command, imported when it is run or its help is shown."""

@@ -1,0 +1,1 @@
+"""What ``setpoint doctor`` looks at, one file per concern. Every check only reads."""

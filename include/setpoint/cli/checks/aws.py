@@ -1,0 +1,122 @@
+"""Do the connections' credentials resolve, does the clock agree, may the policies read what they need?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from setpoint.cli.checks.result import CheckResult, fail, ok, warn
+
+if TYPE_CHECKING:
+    from setpoint.policy.schema import Policy
+
+SKEW_WARN_SECONDS = 5.0
+"""From here on, points seem older or younger than they are by more than the shortest period."""
+SKEW_FAIL_SECONDS = 300.0
+"""AWS refuses requests signed with a time five minutes off ("Signature Version 4: troubleshooting")."""
+
+
+class Place(NamedTuple):
+    """A connection and the region it is used in."""
+
+    connection: str
+    region: str | None
+
+    def __str__(self) -> str:
+        return f"{self.connection} in {self.region}" if self.region else self.connection
+
+
+def places_of(policies: Iterable[Policy]) -> list[Place]:
+    """The distinct connections and regions of some policies."""
+    return sorted({Place(one.targets.connection, one.targets.region) for one in policies}, key=str)
+
+
+def check_connection(place: Place) -> list[CheckResult]:
+    """Ask AWS who we are; its answer also tells its time."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from setpoint_airflow.providers import ConnectionProblemError, client
+
+    check = f"connection {place}"
+    try:
+        sts = client("sts", place.connection, place.region, read_only=True)
+        answer = sts.get_caller_identity()
+    except ConnectionProblemError as error:
+        return [fail(check, str(error), "setpoint needs this connection; see Airflow's Admin > Connections")]
+    except ClientError as error:
+        return [fail(check, f"AWS refuses the credentials: {error}", f"correct the connection {place.connection}")]
+    except BotoCoreError as error:
+        return [fail(check, f"AWS does not answer: {error}", "check the network, the region and endpoint_url")]
+    return [ok(check, f"account {answer['Account']}, {answer['Arn']}"), check_clock(answer, datetime.now(UTC), place)]
+
+
+def check_clock(answer: dict[str, Any], now: datetime, place: Place) -> CheckResult:
+    """Compare this machine's clock with the ``Date`` of an answer that just came."""
+    check = f"clock ({place})"
+    try:
+        theirs = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, ValueError):
+        return warn(check, "the answer has no readable Date header", "compare this machine's clock with a time server")
+    # The header has whole seconds: half of one is the best guess for the rest.
+    skew = (now - theirs).total_seconds() - 0.5
+    text = f"this machine is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} AWS"
+    todo = "let a time service (chrony, systemd-timesyncd) set this machine's clock"
+    if abs(skew) >= SKEW_FAIL_SECONDS:
+        return fail(check, f"{text}: AWS refuses requests signed like this", todo)
+    if abs(skew) >= SKEW_WARN_SECONDS:
+        return warn(check, f"{text}: points look older or younger than they are", todo)
+    return ok(check, "agrees with AWS to a few seconds")
+
+
+def check_policy(policy: Policy) -> Iterator[CheckResult]:
+    """Read a policy's targets and metrics once, as a run would, and say which permissions it needs."""
+    from setpoint.sources.contract import SourceError
+    from setpoint.targets.contract import TargetError
+    from setpoint_airflow.providers import reader_for, sources_for
+
+    check = f"policy {policy.name}"
+    try:
+        reader = reader_for(policy)
+        targets = reader.find(policy.targets)
+        states = reader.read(targets)
+    except TargetError as error:
+        yield fail(f"{check}: targets", str(error), f"give the connection {', '.join(permissions_of(policy))}")
+        return
+    if not targets:
+        yield warn(f"{check}: targets", "the policy selects none", "correct targets, or tag the targets")
+    else:
+        yield ok(f"{check}: targets", f"{len(states)} of {len(targets)} can be read")
+    try:
+        for name, source in sources_for(policy).items():
+            metrics = {key: metric for key, metric in policy.metrics.items() if metric.source == name}
+            fetched = source.fetch(metrics, targets[:1], datetime.now(UTC))
+            yield from _check_metrics(check, fetched.series)
+    except SourceError as error:
+        yield fail(f"{check}: metrics", str(error), f"give the connection {', '.join(permissions_of(policy))}")
+    yield ok(f"{check}: permissions needed", ", ".join(permissions_of(policy)))
+
+
+def _check_metrics(check: str, series: Iterable[Any]) -> Iterator[CheckResult]:
+    for one in series:
+        words = f"{one.metric} of {one.target}: {one.points} of {one.expected_points} points"
+        if one.points:
+            yield ok(f"{check}: metrics", words)
+        else:
+            said = f" ({'; '.join(one.messages)})" if one.messages else ""
+            yield warn(f"{check}: metrics", f"{words}{said}", "check namespace, name, dimension, unit and period")
+
+
+def permissions_of(policy: Policy) -> tuple[str, ...]:
+    """The least privileges a policy needs: to read metrics and targets, to change targets, to take events."""
+    from setpoint.sources import SOURCES
+    from setpoint.targets import TARGETS
+    from setpoint_airflow.hooks.queue import PERMISSIONS
+
+    needed = {*TARGETS.load(policy.targets.kind).permissions}
+    for metric in policy.metrics.values():
+        needed |= {*SOURCES.load(metric.source).permissions}
+    if policy.triggers.events:
+        needed |= {*PERMISSIONS}
+    return tuple(sorted(needed))

@@ -1,0 +1,56 @@
+"""``setpoint lab``: an AWS to practise on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from setpoint.cli.output import CommandError, ExitCode, Json, console, errors_reported, print_json, text
+
+
+def lab(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 5055,
+    host: Annotated[str, typer.Option(help="Address to listen on; leave it on loopback.")] = "127.0.0.1",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="JSON file with the fleets; three storefront fleets by default."
+        ),
+    ] = None,
+    provision: Annotated[bool, typer.Option(help="Also create the fleets' groups, queue, topic and alarms.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Run the practice AWS in the foreground until Ctrl-C.
+
+    It has fleets with traffic, metrics, alarms and a queue, and faults on
+    demand. Any credentials do; nothing of it is real, or reaches a real AWS.
+
+    Examples:
+
+        setpoint lab
+
+        setpoint lab --port 5066 --config fleets.json
+
+        curl -s http://127.0.0.1:5055/_lab/state
+    """
+    from pydantic import ValidationError
+
+    from setpoint.lab.config import default_config, load_config
+    from setpoint.lab.server import run_lab
+
+    with errors_reported(as_json):
+        try:
+            fleets = load_config(config) if config else default_config()
+        except (ValidationError, OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{config}: {error}", ExitCode.NO) from error
+        names = [fleet.group for fleet in fleets.fleets]
+        if as_json:
+            print_json({"host": host, "port": port, "fleets": names})
+        else:
+            console().print(text(f"fleets: {', '.join(names)}; Ctrl-C ends it"))
+        # On standard error, with the address: port 0 is only known once it is taken.
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        run_lab(fleets, host, port, provision=provision)
