@@ -139,6 +139,7 @@ class ControlApi:
         with self._world.environment.lock:
             self._world.reset()
             self._calls.clear()
+            self.provisioned = None
         return Done()
 
 

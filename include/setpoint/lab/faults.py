@@ -67,12 +67,13 @@ class FaultRequest(LabModel):
     """How long; None until it is taken away."""
     factor: float | None = Field(default=None, gt=0, le=1_000_000)
     share: float = Field(default=1.0, gt=0, le=1)
+    """Of the calls or points that are hit; without it half of them for `throttling` and `spike`."""
     latency_ms: float = Field(default=150.0, gt=0, le=60_000)
     services: tuple[Service, ...] = ("autoscaling", "monitoring")
 
     @model_validator(mode="before")
     @classmethod
-    def _kind_is_known(cls, value: object) -> object:
+    def _default_share(cls, value: object) -> object:
         if isinstance(value, dict) and "share" not in value and value.get("kind") in ("throttling", "spike"):
             return {**value, "share": 0.5}
         return value

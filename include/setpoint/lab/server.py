@@ -97,6 +97,7 @@ def serving(
         runner = WorldRunner(world)
         calls = CallLog(config.calls_kept)
         control = ControlApi(world, runner, calls)
+        control.provisioned = False if provision else None  # from the first answer on: not yet
         application = LabApplication(world, calls, control, moto_application())
         server = make_server(
             host, taken, application, threaded=True, request_handler=QuietRequestHandler, fd=listener.fileno()
@@ -145,7 +146,6 @@ def _settle_moto() -> None:
 def _provision(control: "ControlApi", url: str, config: LabConfig) -> None:
     from setpoint.lab.provision import ProvisioningError, provision
 
-    control.provisioned = False
     try:
         provision(url, config.fleets)
     except ProvisioningError as error:

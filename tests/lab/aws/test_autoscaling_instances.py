@@ -209,3 +209,33 @@ def test_a_refresh_can_be_cancelled_once(practice: Any) -> None:
     with pytest.raises(ClientError) as error:
         practice.autoscaling.cancel_instance_refresh(AutoScalingGroupName="shop")
     assert error.value.response["Error"]["Code"] == "ActiveInstanceRefreshNotFound"
+
+
+def test_an_instance_terminated_through_ec2_is_replaced(practice: Any) -> None:
+    """An instance that somebody terminates behind the group's back is replaced by a booting one."""
+    practice.create()
+    practice.wait(9)
+    lost = practice.group()["Instances"][0]["InstanceId"]
+    practice.ec2.terminate_instances(InstanceIds=[lost])
+    assert practice.states() == ["InService", "Pending"]
+    practice.wait(9)
+    assert practice.states() == ["InService", "InService"]
+    assert lost not in [one["InstanceId"] for one in practice.group()["Instances"]]
+
+
+def test_standby_and_detached_instances_do_not_count(practice: Any) -> None:
+    """An instance in standby or detached no longer counts; without a decrement another takes its place."""
+    practice.create()
+    practice.wait(9)
+    first, second = (one["InstanceId"] for one in practice.group()["Instances"])
+    practice.autoscaling.enter_standby(
+        AutoScalingGroupName="shop", InstanceIds=[first], ShouldDecrementDesiredCapacity=True
+    )
+    practice.autoscaling.detach_instances(
+        AutoScalingGroupName="shop", InstanceIds=[second], ShouldDecrementDesiredCapacity=False
+    )
+    practice.wait(12)
+    assert practice.states() == ["InService", "Standby"]
+    practice.autoscaling.exit_standby(AutoScalingGroupName="shop", InstanceIds=[first])
+    assert practice.group()["DesiredCapacity"] == 2
+    assert practice.states() == ["InService", "InService"]

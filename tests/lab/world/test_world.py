@@ -198,3 +198,15 @@ def test_history_is_recorded_each_tick(practice: Any) -> None:
     assert len(practice.world.series("shop")) == 15
     assert [state.time - middle for state in practice.world.series("shop", since=middle)] == [1, 2, 3, 4, 5]
     assert {state.fleet for state in practice.world.series()} == {"shop", "office"}
+
+
+def test_points_lie_on_the_grid_of_the_publish_interval(practice: Any) -> None:
+    """However unevenly the world ticks, every five-second period has exactly one point."""
+    practice.create()
+    practice.clock.advance(8.0)
+    for step in (0.9, 1.3, 1.1, 0.7, 1.0) * 10:
+        practice.clock.advance(step)
+        practice.world.tick()
+    rates = _values(practice, "RequestRate", "SampleCount", seconds=45)
+    assert [count for _, count in rates] == [1.0] * len(rates)
+    assert len(rates) >= 9

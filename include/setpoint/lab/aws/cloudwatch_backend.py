@@ -30,6 +30,14 @@ from setpoint.lab.clock import at, epoch
 
 MAX_STATISTICS_POINTS = 1440
 METRICS_PER_PAGE = 500
+KEPT_BY_UPDATE = (
+    "state_value",
+    "state_reason",
+    "state_reason_data",
+    "state_updated_timestamp",
+    "state_transitioned_timestamp",
+    "history",
+)
 
 
 class LabCloudWatchBackend(CloudWatchBackend):
@@ -154,9 +162,9 @@ class LabCloudWatchBackend(CloudWatchBackend):
         alarm.configuration_updated_timestamp = now
         if before is None:
             alarm.state_value = "INSUFFICIENT_DATA"
-            alarm.state_updated_timestamp = now
+            alarm.state_updated_timestamp = alarm.state_transitioned_timestamp = now
             return alarm
-        for attribute in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history"):
+        for attribute in KEPT_BY_UPDATE:
             setattr(alarm, attribute, getattr(before, attribute))
         return alarm
 
@@ -168,6 +176,7 @@ class LabCloudWatchBackend(CloudWatchBackend):
         if known is not None and old is not None:
             known.state_updated_timestamp = at(self.environment.clock.now())
             if old[0] != state_value:
+                known.state_transitioned_timestamp = known.state_updated_timestamp
                 self._notify(known, *old)
 
     def evaluate_alarms(self) -> list[str]:
@@ -200,7 +209,7 @@ class LabCloudWatchBackend(CloudWatchBackend):
             notifications.state_reason_data(alarm, verdict, times, at(now)),
             verdict.state,
         )
-        alarm.state_updated_timestamp = at(now)
+        alarm.state_updated_timestamp = alarm.state_transitioned_timestamp = at(now)
         self._notify(alarm, old_state, old_reason)
         return True
 

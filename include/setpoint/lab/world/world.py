@@ -76,7 +76,7 @@ class World:
     def _begin(self) -> None:
         self._started_at = self.environment.clock.now()
         self._traffic = Traffic(self._config, self._started_at)
-        self._next_publish = self._started_at
+        self._published_slot = float("-inf")
         self._published: dict[str, list[Datum]] = {}
         self._series: deque[FleetState] = deque(maxlen=self._config.history_points * max(1, len(self._config.fleets)))
         self._dice = random.Random(self._config.seed)
@@ -87,11 +87,9 @@ class World:
         with self.environment.lock:
             now = self.environment.clock.now()
             self.cloud.progress()
-            publishing = now >= self._next_publish
-            if publishing:
-                self._next_publish = max(self._next_publish + self._config.publish_seconds, now)
-            states = [self._tick_fleet(fleet, now, publishing=publishing) for fleet in self._config.fleets]
+            states = [self._tick_fleet(fleet, now) for fleet in self._config.fleets]
             self._series.extend(states)
+            self._published_slot = self._slot(now)
             self.cloud.evaluate_alarms()
             self.ticks += 1
             return states
@@ -150,11 +148,19 @@ class World:
             self.cloud.reset()
             self._begin()
 
-    def _tick_fleet(self, fleet: FleetConfig, now: float, *, publishing: bool) -> FleetState:
+    def _slot(self, now: float) -> float:
+        """Return the publish interval a time belongs to, by its start.
+
+        Points carry that time: on the grid they fill every period, whatever the moment of the tick.
+        """
+        return now // self._config.publish_seconds * self._config.publish_seconds
+
+    def _tick_fleet(self, fleet: FleetConfig, now: float) -> FleetState:
         reading = self._reading(fleet, now)
         state = self._state(fleet, reading, now)
-        if publishing and state.capacity.exists:
-            self._publish(fleet, reading, now)
+        slot = self._slot(now)
+        if slot > self._published_slot and state.capacity.exists:
+            self._publish(fleet, reading, slot)
         return state
 
     def _reading(self, fleet: FleetConfig, now: float) -> Reading:
@@ -169,8 +175,8 @@ class World:
         added = capacity.in_service - fault.baseline_units.get(group, 0)
         return max(0, added) * fault.request.latency_ms
 
-    def _publish(self, fleet: FleetConfig, reading: Reading, now: float) -> None:
-        data = honest(reading, now, self._config.publish_seconds, self._dice)
+    def _publish(self, fleet: FleetConfig, reading: Reading, slot: float) -> None:
+        data = honest(reading, slot, self._config.publish_seconds, self._dice)
         active = {
             fault.kind: fault
             for fault in self.environment.faults.active()
