@@ -57,8 +57,8 @@ def policy_dag(policy: Policy) -> DAG:
 
         @task_group(group_id="feedback")
         def feedback(chunk: object) -> None:
-            rule = TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
-            in_service = InServiceSensor(task_id="in_service", chunk=chunk, trigger_rule=rule)
+            # Also when another chunk failed: what was changed is followed to the end.
+            in_service = InServiceSensor(task_id="in_service", chunk=chunk, trigger_rule=TriggerRule.ALL_DONE)
             health = WatchHealthOperator(task_id="watch_health", chunk=chunk)
             outcome = RecordOutcomeOperator(task_id="record_outcome", chunk=chunk)
             in_service >> health >> outcome >> RollBackOperator(task_id="roll_back", chunk=chunk)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow.sdk.exceptions import AirflowFailException
+
 
 class ChangesFailedError(Exception):
     """Some changes of a chunk failed, or it is not known what became of them.
@@ -33,5 +35,5 @@ def _changes_failed(failed: Sequence[str], unknown: Sequence[str]) -> ChangesFai
     return ChangesFailedError(failed=failed, unknown=unknown)
 
 
-class RunFailedError(Exception):
-    """A run did not do all it set out to do; the message lists what failed."""
+class RunFailedError(AirflowFailException):
+    """A run did not do all it set out to do; the message lists what failed. Closing it again would not help."""

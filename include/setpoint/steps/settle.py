@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from setpoint.ledger import Ledger
-from setpoint.model import Change, ChangeState, Reason, TargetState
+from setpoint.model import Action, Change, ChangeState, Reason, TargetState
 from setpoint.policy.schema import Policy
 from setpoint.targets.contract import TargetReader
 
@@ -45,7 +45,8 @@ def _look(
         text = f"{plan.target} now wants {state.desired_units}, not the {plan.to_units} of this change"
         return ledger.settle_change(change.change_id, Reason(code="superseded", text=text), now)
     health = target.health(plan.target, change.applied_at or change.intended_at)
-    if health.failed:
+    # Scaling in cancels launches that are still on their way, and that is no failure of the change.
+    if health.failed and plan.action is Action.SCALE_OUT:
         said = health.failed[0].status_message or health.failed[0].description
         text = f"{plan.target}: the provider could not launch: {said}"
         return ledger.settle_change(change.change_id, Reason(code="launch_failed", text=text[:1000]), now)

@@ -151,6 +151,12 @@ class AutoScalingGroupReader:
             activities=tuple(activity_of(one) for one in activities_since(self._reads, target, since)),
         )
 
+    def settled(self, change: PlannedChange, state: TargetState) -> bool:
+        """Whether as many instances are in service as the change asked for; scaling in, no more than that."""
+        if change.action is Action.SCALE_IN:
+            return state.in_service_units <= change.to_units
+        return state.in_service_units >= change.to_units
+
 
 class AutoScalingGroupTarget(AutoScalingGroupReader):
     """Reads Auto Scaling groups and sets their desired capacity.
@@ -221,12 +227,6 @@ class AutoScalingGroupTarget(AutoScalingGroupReader):
         except TargetError:
             return None  # still unknown; the caller raises the first error, which says what happened
         return state.desired_units if state else None
-
-    def settled(self, change: PlannedChange, state: TargetState) -> bool:
-        """Whether as many instances are in service as the change asked for; scaling in, no more than that."""
-        if change.action is Action.SCALE_IN:
-            return state.in_service_units <= change.to_units
-        return state.in_service_units >= change.to_units
 
 
 def _failed(error: TargetError, before: TargetState | None) -> ApplyResult:

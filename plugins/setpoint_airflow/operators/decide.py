@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
+from airflow.sdk.execution_time.xcom import XCom
 
 from setpoint.model import Action
 from setpoint.planning.plan import chunks
@@ -51,9 +52,29 @@ class DecideOperator(PolicyOperator, BranchMixIn):
             run.ledger.record_decisions(run.run_id, decisions, plan)
         for one in decisions:
             self.log.info("%s: %s: %s", one.target, one.action.value, "; ".join(reason.text for reason in one.reasons))
-        actions = {one.action for one in decisions}
-        self.do_branch(context, [action.value for action in Action if action in actions])
-        return [
+        portions = [
             {"action": chunk.direction.value, "change_ids": [change.change_id for change in chunk.changes]}
             for chunk in chunks(plan)
         ]
+        _push_mappable(ti, portions)
+        actions = {one.action for one in decisions}
+        self.do_branch(context, [action.value for action in Action if action in actions])
+        return portions
+
+
+def _push_mappable(ti: Any, portions: list[dict[str, Any]]) -> None:
+    """Push the return value, so that tasks can be mapped over it.
+
+    ``do_branch`` ends the task with an exception as soon as there is something to skip, and Airflow 3.3 then drops the
+    return value; it also pushes the length, which mapping needs, with a return value only. A branch task of its own
+    would do without this, and cost every event another hop.
+    """
+    XCom.set(
+        key="return_value",
+        value=portions,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        _mapped_length=len(portions),
+    )
