@@ -111,6 +111,14 @@ def test_no_signal_no_change(name, signals):
     assert (held.action, codes(held)) == (Action.HOLD, ["no_signal"]), name
 
 
+def test_only_the_signal_the_strategy_names_decides():
+    """Other aggregates of the same metric, and other metrics, are neither used nor recorded with the decision."""
+    others = [a_signal(LOW, aggregate="mean"), a_signal(LOW, aggregate="max"), a_signal(LOW, metric="rps")]
+    found = decided(signals=[others[0], a_signal(HIGH), *others[1:]])["web-1"]
+
+    assert (found.action, found.signals) == (Action.SCALE_OUT, (a_signal(HIGH),))
+
+
 def test_a_request_restricts_the_targets():
     """Only the targets a request names are looked at, each once."""
     assert list(decided(request=Request(targets=("web-2", "web-2")))) == ["web-2"]
@@ -169,6 +177,9 @@ def test_the_first_guard_that_holds_ends_it():
     memory = {"web-1": TargetMemory(target="web-1", open_change_id="abc", last_out_at=NOW)}
     states = {"web-1": a_state("web-1", 4, operations=(refresh,)), "web-2": a_state("web-2")}
 
+    degraded = a_report({"web-1": {"cpu": Verdict.DEGRADED}})
+
+    assert [one.guard for one in decided(states=states, report=degraded)["web-1"].constraints] == ["quality"]
     assert [one.guard for one in decided(states=states, memory=memory)["web-1"].constraints] == ["operation"]
     assert [one.guard for one in decided(memory=memory)["web-1"].constraints] == ["open_change"]
 

@@ -42,8 +42,9 @@ def test_says_what_was_found_and_allowed():
     assert str(trust) == "cpu: coverage 90 % (allowed: at least 95 %); rps: nobody checked it"
 
 
-def test_the_worse_of_two_verdicts_on_one_series_counts():
+@pytest.mark.parametrize("verdicts", [(PASS, FAIL), (FAIL, PASS)])
+def test_the_worse_of_two_verdicts_on_one_series_counts(verdicts):
     """A report that speaks twice about one series is believed where it warns."""
-    series = (*a_report({"web-1": {"cpu": PASS}}).series, *a_report({"web-1": {"cpu": FAIL}}).series)
+    series = [series for verdict in verdicts for series in a_report({"web-1": {"cpu": verdict}}).series]
 
     assert trust_of(series, ("cpu",)).verdict is FAIL
