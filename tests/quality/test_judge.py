@@ -289,7 +289,9 @@ def test_a_stored_batch_is_judged_and_an_altered_one_fails(gate: Any, tmp_path: 
         gate.frame(fleet), policy="web", window=word.window, series=word.series, units=word.units, pulled_at=NOW
     )
     report, frame = judge_stored(store, batch, gate.policy(), NOW)
-    assert (report.verdict, len(frame)) == (Verdict.PASS, 10) if frame is not None else False
+    assert report.verdict is Verdict.PASS
+    assert frame is not None
+    assert len(frame) == 10
     Path(batch.uri).write_bytes(b"something else")
     report, frame = judge_stored(store, batch, gate.policy(), NOW)
     assert (report.verdict, frame) == (Verdict.FAIL, None)

@@ -65,27 +65,34 @@ def frame_problems(frame: pd.DataFrame) -> tuple[str, ...]:
 def broken_rules(summary: pd.DataFrame, suite: str) -> dict[str, frozenset[tuple[str, str]]]:
     """The series that break each rule, by target and metric. A rule that all series keep is there too, with none.
 
-    A clean batch, the common case, is judged without asking for names, at half the cost; only the rules that were
-    broken are judged again with them.
+    A clean batch, the common case, is found clean by three expectations; only when one of them fails is the policy's
+    whole suite run, with the failing series by name.
 
     :param summary: what :func:`setpoint.quality.summary.summarise` gives.
     :param suite: the name of the suite.
     :raises GateError: Great Expectations could not evaluate an expectation.
     """
-    needed = dict.fromkeys(
-        _KEY + [name for rule in RULES for name in (rule.column, rule.limit) if isinstance(name, str)]
-    )
-    judged = summary[list(needed)]
+    columns = [name for rule in RULES for name in (rule.column, rule.limit) if name is not None]
+    judged = summary[list(dict.fromkeys(_KEY + columns))]
     broken: dict[str, frozenset[tuple[str, str]]] = {rule.name: frozenset() for rule in RULES}
-    if judged.empty:
+    if judged.empty or _holds(_validate(judged, _cached_glance_suite(), "BOOLEAN_ONLY")):
         return broken
-    first = _validate(judged, _cached_series_suite(suite), "BOOLEAN_ONLY")
-    names = {_check_of(one) for one in map(_sound, first.results) if not one.success}
-    if names:
-        again = series_suite(suite, tuple(rule for rule in RULES if rule.name in names))
-        second = _validate(judged, again, {"result_format": "COMPLETE", "unexpected_index_column_names": _KEY})
-        broken.update({_check_of(one): frozenset(_keys(one)) for one in map(_sound, second.results)})
+    by_name = {"result_format": "COMPLETE", "unexpected_index_column_names": _KEY}
+    named = _validate(judged, _cached_series_suite(suite), by_name)
+    broken.update({_check_of(one): frozenset(_keys(one)) for one in map(_sound, named.results)})
     return broken
+
+
+def glance_suite() -> Any:
+    """Three expectations that hold exactly when every expectation of a series suite does.
+
+    Most rules count something that must not be there. Counts are never negative, so all of them are zero exactly when
+    their sum is.
+    """
+    counted = [rule.column for rule in RULES if rule.limit is None]
+    nothing_counted = gxe.ExpectMulticolumnSumToEqual(column_list=counted, sum_total=0)
+    compared = [_expectation(rule) for rule in RULES if rule.limit is not None]
+    return gx.ExpectationSuite(name=f"setpoint.glance.{SUITE_VERSION}", expectations=[nothing_counted, *compared])
 
 
 def _expectation(rule: Rule) -> Any:
@@ -93,11 +100,9 @@ def _expectation(rule: Rule) -> Any:
         "meta": {"check": rule.name},
         "severity": "warning" if rule.mildest is Verdict.DEGRADED else "critical",
     }
-    if isinstance(rule.limit, str):
-        return gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-            column_A=rule.limit, column_B=rule.column, or_equal=True, **kept
-        )
-    return gxe.ExpectColumnValuesToBeBetween(column=rule.column, max_value=rule.limit, **kept)
+    if rule.limit is None:
+        return gxe.ExpectColumnValuesToBeBetween(column=rule.column, min_value=0, max_value=0, **kept)
+    return gxe.ExpectColumnPairValuesAToBeGreaterThanB(column_A=rule.limit, column_B=rule.column, or_equal=True, **kept)
 
 
 @cache
@@ -114,12 +119,21 @@ def _cached_series_suite(name: str) -> Any:
 
 
 @cache
+def _cached_glance_suite() -> Any:
+    return glance_suite()
+
+
+@cache
 def _cached_frame_suite() -> Any:
     return frame_suite()
 
 
 def _validate(frame: pd.DataFrame, suite: Any, result_format: Any) -> Any:
     return _batches().get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
+
+
+def _holds(validation: Any) -> bool:
+    return all(_sound(one).success for one in validation.results)
 
 
 def _sound(result: Any) -> Any:
@@ -136,8 +150,9 @@ def _check_of(result: Any) -> str:
 
 
 def _keys(result: Any) -> Iterator[tuple[str, str]]:
-    for row in result.result["unexpected_index_list"]:
-        yield row["target"], row["metric"]
+    if not result.success:
+        for row in result.result["unexpected_index_list"]:
+            yield row["target"], row["metric"]
 
 
 def _words(column: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from setpoint.model import Check, Completeness, MetricBatch, QualityReport, SeriesQuality, SeriesStatus, Verdict, worst
 from setpoint.quality.rules import RULES, Row
@@ -38,7 +38,7 @@ def judge(frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime
     else:
         summary = summarise(frame, _completed(batch, policy), policy)
         broken = broken_rules(summary, suite_name(policy.name))
-        series = tuple(_judged(row, broken) for row in _rows(summary))
+        series = _judged(summary, broken)
     return QualityReport(
         batch_id=batch.batch_id,
         policy=policy.name,
@@ -86,15 +86,14 @@ def without_held(report: QualityReport) -> QualityReport:
     return report.model_copy(update={"series": series})
 
 
-def _rows(summary: pd.DataFrame) -> list[Row]:
-    return [{str(column): value for column, value in row.items()} for row in summary.to_dict("records")]
-
-
-def _judged(row: Row, broken: Mapping[str, frozenset[tuple[str, str]]]) -> SeriesQuality:
-    key = (row["target"], row["metric"])
-    checks = tuple(rule.check(row, key not in broken[rule.name]) for rule in RULES)
-    verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
-    return SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks)
+def _judged(summary: pd.DataFrame, broken: Mapping[str, frozenset[tuple[str, str]]]) -> tuple[SeriesQuality, ...]:
+    series = []
+    for row in cast("list[Row]", summary.to_dict("records")):
+        key = (row["target"], row["metric"])
+        checks = tuple(rule.check(row, key not in broken[rule.name]) for rule in RULES)
+        verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
+        series.append(SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks))
+    return tuple(series)
 
 
 def _all_failed(batch: MetricBatch, policy: Policy, problems: tuple[str, ...]) -> tuple[SeriesQuality, ...]:

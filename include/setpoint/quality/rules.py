@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from setpoint.model import Check, Completeness, Verdict
@@ -40,12 +41,13 @@ Row = dict[str, Any]
 class Rule:
     """One check of a series.
 
-    It holds when ``column`` is at most ``limit``: a number, or the name of the column that holds the series' own limit.
+    It holds when ``column`` of the summary is at most the series' own limit, which is in the column ``limit``. Without
+    a ``limit``, ``column`` counts what must not be there, and the rule holds when it is 0.
     """
 
     name: str
     column: str
-    limit: int | str
+    limit: str | None
     observed: Callable[[Row], str]
     allowed: Callable[[Row], str]
     severity: Callable[[Row], Verdict] = lambda row: Verdict.FAIL
@@ -55,13 +57,14 @@ class Rule:
 
     def check(self, row: Row, held: bool) -> Check:
         """The rule's result for one series, with the numbers."""
-        return Check(
-            expectation=self.name,
-            held=held,
-            severity=self.mildest if held else self.severity(row),
-            observed=self.observed(row),
-            allowed=self.allowed(row),
-        )
+        severity = self.mildest if held else self.severity(row)
+        return _check(self.name, held, severity, self.observed(row), self.allowed(row))
+
+
+@lru_cache(maxsize=4096)
+def _check(expectation: str, held: bool, severity: Verdict, observed: str, allowed: str) -> Check:
+    """A check; most series of a fleet share theirs, so equal ones are one object."""
+    return Check(expectation=expectation, held=held, severity=severity, observed=observed, allowed=allowed)
 
 
 def _points(count: int, what: str) -> str:
@@ -118,7 +121,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "source",
         "untold",
-        0,
+        None,
         _source,
         lambda row: "complete, with every point announced",
         lambda row: (
@@ -131,25 +134,29 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "order",
         "out_of_order",
-        0,
+        None,
         lambda row: _points(row["out_of_order"], "older than the one before"),
         _none("out of order"),
     ),
     Rule(
         "duplicates",
         "duplicates",
-        0,
+        None,
         lambda row: _points(row["duplicates"], "in a period that has one already"),
         lambda row: f"1 point in each period of {row['period_seconds']} s",
     ),
-    Rule("finite", "infinite", 0, lambda row: _points(row["infinite"], "infinite"), _none("infinite")),
+    Rule("finite", "infinite", None, lambda row: _points(row["infinite"], "infinite"), _none("infinite")),
     Rule(
-        "window", "outside", 0, lambda row: _points(row["outside"], "outside the window"), _none("outside the window")
+        "window",
+        "outside",
+        None,
+        lambda row: _points(row["outside"], "outside the window"),
+        _none("outside the window"),
     ),
     Rule(
         "future",
         "future",
-        0,
+        None,
         lambda row: _points(row["future"], "in the future"),
         lambda row: f"at most {row['period_seconds']} s (one period) after the pull",
     ),
@@ -169,11 +176,11 @@ RULES: tuple[Rule, ...] = (
         lambda row: Verdict.FAIL if row["coverage"] < row["min_coverage"] else Verdict.DEGRADED,
         Verdict.DEGRADED,
     ),
-    Rule("range", "beyond", 0, _range, _allowed_range),
+    Rule("range", "beyond", None, _range, _allowed_range),
     Rule(
         "zero_guard",
         "guarded_zeros",
-        0,
+        None,
         _zeros,
         lambda row: "0 points zero" if row["zero_guard"] else "any number of zeros",
         lambda row: Verdict.FAIL if row["zeros"] == row["finite"] else Verdict.DEGRADED,

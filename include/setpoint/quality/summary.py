@@ -82,6 +82,15 @@ def strangers(frame: pd.DataFrame, batch: MetricBatch) -> Strangers:
 
 
 @dataclass(frozen=True)
+class _Periods:
+    """Distinct periods, in order: the series and the number of each, and how many each series has."""
+
+    series: Integers
+    slots: Integers
+    count: Integers
+
+
+@dataclass(frozen=True)
 class _Rows:
     """The frame's rows as arrays, in the frame's own order, and how to count them by series."""
 
@@ -95,6 +104,13 @@ class _Rows:
     def tally(self, mask: npt.NDArray[np.bool_]) -> Integers:
         """How many rows of each series a mask picks."""
         return np.bincount(self.series[mask & (self.series != NOWHERE)], minlength=self.count)
+
+    def periods(self, mask: npt.NDArray[np.bool_]) -> _Periods:
+        """The periods in which the rows a mask picks lie, each once."""
+        inside = mask & (self.slots != NOWHERE)
+        width = self.slots.max(initial=0) + 1
+        series, slots = np.divmod(np.unique(self.series[inside] * width + self.slots[inside]), width)
+        return _Periods(series, slots, np.bincount(series, minlength=self.count))
 
     @property
     def finite(self) -> npt.NDArray[np.bool_]:
@@ -137,9 +153,7 @@ def _count_points(table: pd.DataFrame, rows: _Rows, pulled_at: int, period_us: I
     table["future"] = rows.tally(future)
     table["outside"] = rows.tally(rows.timed & (rows.slots == NOWHERE) & ~future)
     table["out_of_order"] = _out_of_order(rows)
-    in_slot = pd.DataFrame({"series": rows.series, "slot": rows.slots})[rows.timed & (rows.slots != NOWHERE)]
-    repeated = in_slot["series"].to_numpy()[in_slot.duplicated().to_numpy()]
-    table["duplicates"] = np.bincount(repeated, minlength=rows.count)
+    table["duplicates"] = rows.tally(rows.timed & (rows.slots != NOWHERE)) - rows.periods(rows.timed).count
 
 
 def _out_of_order(rows: _Rows) -> Integers:
@@ -156,18 +170,18 @@ def _measure_time(table: pd.DataFrame, rows: _Rows, pulled_at: int) -> None:
     newest = np.full(rows.count, -np.inf)
     np.maximum.at(newest, rows.series[finite], rows.times[finite].astype(np.float64))
     table["age_seconds"] = (pulled_at - newest) / _US
-    filled = pd.DataFrame({"series": rows.series, "slot": rows.slots})[finite & (rows.slots != NOWHERE)]
-    filled = filled.drop_duplicates().sort_values(["series", "slot"])
-    table["filled"] = np.bincount(filled["series"], minlength=rows.count)
+    filled = rows.periods(finite)
+    table["filled"] = filled.count
     table["coverage"] = table["filled"] / table["expected"]
     table["longest_gap"] = _longest_gap(filled, table["expected"].to_numpy())
 
 
-def _longest_gap(filled: pd.DataFrame, expected: Integers) -> Integers:
+def _longest_gap(filled: _Periods, expected: Integers) -> Integers:
     """The most periods in a row without a point, the window's two ends included."""
     numbers = np.arange(len(expected), dtype=np.int64)
-    series = np.concatenate([numbers, filled["series"].to_numpy(dtype=np.int64), numbers])
-    slots = np.concatenate([np.full(len(expected), -1), filled["slot"].to_numpy(dtype=np.int64), expected])
+    # A period before the first and one after the last count as filled: what lies between two filled ones is a gap.
+    series = np.concatenate([numbers, filled.series, numbers])
+    slots = np.concatenate([np.full(len(expected), -1), filled.slots, expected])
     order = np.lexsort((slots, series))
     series, slots = series[order], slots[order]
     same = np.diff(series) == 0
