@@ -57,7 +57,7 @@ def main() -> None:
         )
 
 
-def measure(sizes: tuple[int, ...] = (3, 100, 1000), repeats: int = 5) -> list[Row]:
+def measure(sizes: tuple[int, ...] = (3, 100, 1000), repeats: int = 3) -> list[Row]:
     """Both ways for fleets of several sizes, three metrics of sixty points for each target."""
     found = []
     policy = _policy()
