@@ -74,7 +74,7 @@ class QualityConfig(Value):
         default=None, description="lowest and highest value there can be"
     )
     zero_guard: bool = Field(
-        default=True, description="a series of nothing but zeros is an outage, not a quiet service"
+        default=True, description="a zero is taken for an outage: nothing but zeros fails, a zero among others degrades"
     )
     on_degraded: OnDegraded = OnDegraded.HOLD
 
