@@ -60,6 +60,14 @@ def test_says_when_the_provider_forbids_it():
     assert (decision.action, decision.reasons[0].code) == (Action.HOLD, "bounds_conflict")
 
 
+def test_a_dry_policy_repairs_dry():
+    """What a dry policy would repair is decided and marked, for the recheck to refuse."""
+    policy = a_policy(dry_run=True, reconcile="repair")
+    decision = decide_repair(policy, run_id="run-1", state=a_state(desired=14), memory=None, now=NOW)
+
+    assert (decision.to_units, decision.dry_run) == (10, True)
+
+
 @given(desired=st.integers(0, 40), step=st.fixed_dictionaries({}, optional={"in": st.integers(1, 9)}))
 def test_repeated_repairs_end_inside(desired, step):
     """Repairing again and again brings every target inside, each step being one that may be applied."""
