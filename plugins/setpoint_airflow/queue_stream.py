@@ -59,6 +59,10 @@ class Timings:
     sweep_every: float = 30.0
     sweep_older_than: float = 15.0
     """An event younger than this is on its way already."""
+    poll: int = 10
+    """One long poll. SQS allows 20; but a poll that is cut off may hide a message until it is visible again."""
+    visibility: int = 30
+    """How long a received message stays hidden; taking it in takes milliseconds. After a crash it comes again."""
     backoff_first: float = 1.0
     backoff_most: float = 30.0
 
@@ -140,7 +144,7 @@ class QueueStream:
         if self._sqs is None:
             self._sqs = await self._connection.enter_async_context(connect(self._queue))
             self._log.info("reading the queue", url=self._sqs.url)
-        received = await self._sqs.receive()
+        received = await self._sqs.receive(wait_seconds=self._timings.poll, visibility_seconds=self._timings.visibility)
         if not received:
             return None
         assert self._ledger is not None

@@ -21,9 +21,9 @@ def policy_assets(policy: Policy) -> list[Asset]:
     wakes it.
     """
     return [
+        # Without a URI: to look at one's scheme, Airflow imports every provider's assets, boto3 with them.
         Asset(
             name=f"setpoint-{policy.name}",
-            uri=f"setpoint://policy/{policy.name}",
             group="setpoint",
             watchers=[_watcher(policy.name, queue) for queue in queues_of(policy)],
         )

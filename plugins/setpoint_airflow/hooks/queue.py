@@ -14,12 +14,7 @@ from setpoint.events.queues import QueueRef
 PERMISSIONS = ("sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage")
 """The least privileges that reading a queue needs."""
 
-WAIT_SECONDS = 10
-"""How long one long poll waits. SQS allows 20; a poll that is cut off may hide a message until it is visible again."""
-
-VISIBILITY_SECONDS = 30
-"""How long a received message stays hidden. Taking it in takes well under a second; after a crash it comes again."""
-
+_READ_TIMEOUT_SECONDS = 30  # longer than the longest poll, which is 20 s
 _BATCH = 10  # the most SQS gives, and deletes, in one call
 _HOOKS = "airflow.providers.amazon.aws.hooks.sqs"
 
@@ -44,16 +39,18 @@ class SqsQueue:
         self._client = client
         self.url = url
 
-    async def receive(self) -> list[Received]:
-        """Up to ten messages; empty after :data:`WAIT_SECONDS` without any.
+    async def receive(self, *, wait_seconds: int, visibility_seconds: int) -> list[Received]:
+        """Up to ten messages; empty when there were none for ``wait_seconds``.
 
+        :param wait_seconds: how long the long poll waits, at most 20.
+        :param visibility_seconds: how long the messages stay hidden from everybody else.
         :raises botocore.exceptions.ClientError: SQS refuses.
         """
         answer = await self._client.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=_BATCH,
-            WaitTimeSeconds=WAIT_SECONDS,
-            VisibilityTimeout=VISIBILITY_SECONDS,
+            WaitTimeSeconds=wait_seconds,
+            VisibilityTimeout=visibility_seconds,
         )
         return [
             Received(message_id=one["MessageId"], body=one["Body"], receipt=one["ReceiptHandle"])
@@ -94,7 +91,9 @@ async def connect(queue: QueueRef) -> AsyncIterator[SqsQueue]:
         aws_conn_id=queue.connection,
         region_name=queue.region,
         config=Config(
-            connect_timeout=5, read_timeout=WAIT_SECONDS + 10, retries={"mode": "standard", "total_max_attempts": 3}
+            connect_timeout=5,
+            read_timeout=_READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 3},
         ),
     )
     async with await hook.get_async_conn() as client:

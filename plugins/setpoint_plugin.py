@@ -1,0 +1,17 @@
+"""The one file Airflow picks up from plugins/ (see .airflowignore): it tells Airflow what of Setpoint's is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+from setpoint_airflow.links.autoscaling import AutoScalingGroupLink
+
+
+class SetpointPlugin(AirflowPlugin):
+    """Setpoint: event-driven infrastructure changes."""
+
+    name = "setpoint"
+    # The UI rebuilds an operator's links from this list; a link class that is missing here is not shown.
+    operator_extra_links: list[Any] = [AutoScalingGroupLink()]  # noqa: RUF012  # declared so by AirflowPlugin
