@@ -9,11 +9,8 @@ from setpoint.feedback.judge import Measurement, judge_health
 from setpoint.ledger import Ledger
 from setpoint.model import Change, Outcome, Verdict
 from setpoint.policy.schema import Policy
-from setpoint.quality.judge import judge
-from setpoint.signals.aggregate import aggregate
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Source
-from setpoint.sources.pull import pull
 from setpoint.targets.contract import TargetReader
 
 
@@ -59,6 +56,11 @@ def _measure(
     target: str, until: datetime, policy: Policy, sources: Mapping[str, Source], store: BatchStore
 ) -> dict[str, Measurement]:
     """Each health metric over one observation window that ends at ``until``; what the gate fails is not measured."""
+    # Imported here, because the Dag files reach this module and none of pandas may be imported when they are parsed.
+    from setpoint.quality.judge import judge
+    from setpoint.signals.aggregate import aggregate
+    from setpoint.sources.pull import pull
+
     watched = _over_observation_window(policy)
     batch = pull(watched, [target], until, sources, store)
     frame = store.read(batch)
