@@ -8,10 +8,10 @@ from werkzeug.test import Client
 
 from setpoint.lab.calls import CallLog, identify
 from setpoint.lab.client import LabClient, LabError
-from setpoint.lab.config import LabConfig
 from setpoint.lab.control import ControlApi
 from setpoint.lab.faults import FaultKind, FaultRequest
 from setpoint.lab.process import LabProcess, free_port
+from setpoint.lab.provision import provision
 from setpoint.lab.world.runner import WorldRunner
 from setpoint.lab.world.traffic import Keyframe, LoadProgramme
 
@@ -19,7 +19,7 @@ from setpoint.lab.world.traffic import Keyframe, LoadProgramme
 def test_health_names_the_process(lab: LabProcess) -> None:
     """Health is ok when the world ticks, and says who and where it is."""
     health = lab.client.health()
-    assert (health.ok, health.pid, health.provisioned, health.problem) == (True, lab.pid, True, None)
+    assert (health.ok, health.pid, health.problem) == (True, lab.pid, None)
     assert (health.region, health.account_id) == ("eu-west-1", "123456789012")
 
 
@@ -139,17 +139,19 @@ def test_an_unknown_fleet_is_named(lab: LabProcess) -> None:
         lab.client.fleet("ghost")
 
 
-def test_a_reset_forgets_everything() -> None:
-    """After a reset there are no groups, no history and no calls, and the world goes on."""
-    config = LabConfig.model_validate({"fleets": [{"group": "shop", "boot_seconds": 0}], "tick_seconds": 0.1})
-    with LabProcess(config, provision=True) as lab:
-        lab.client.add_fault(FaultRequest(kind=FaultKind.ZEROS))
-        assert lab.client.fleet("shop").capacity.exists
-        lab.client.reset()
-        state = lab.client.state()
-        assert not lab.client.fleet("shop").capacity.exists
+def test_a_reset_forgets_everything(calm_lab: LabProcess, eventually: Any) -> None:
+    """After a reset there are no groups, faults and calls, the world goes on, and provisioning works again."""
+    calm_lab.client.add_fault(FaultRequest(kind=FaultKind.ZEROS))
+    assert calm_lab.client.fleet("shop").capacity.exists
+    calm_lab.client.reset()
+    try:
+        state = calm_lab.client.state()
+        assert not calm_lab.client.fleet("shop").capacity.exists
         assert (state.faults, state.mutating_calls) == ((), 0)
-        assert lab.client.health().ok
+        assert calm_lab.client.health().ok
+    finally:
+        provision(calm_lab.url, calm_lab.config.fleets)
+    eventually(lambda: calm_lab.client.fleet("shop").capacity.in_service == 2)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from setpoint.lab.config import ACCESS_KEY, REGION, SECRET_KEY, FleetConfig, LabConfig
 from setpoint.lab.faults import FaultKind
 from setpoint.lab.process import LabProcess, LabStartError, free_port
-from setpoint.lab.provision import HIGH_CPU_PERCENT, provision
+from setpoint.lab.provision import HIGH_CPU_PERCENT, client, provision
 from setpoint.lab.server import PortTakenError, run_lab
 
 Client = Callable[[str], Any]
@@ -119,6 +119,22 @@ def test_aiobotocore_reads_metrics_too(calm_lab: LabProcess, eventually: Eventua
     assert all(0 <= value <= 100 for value in found["Values"])
 
 
+def _impatient(service: str, lab: LabProcess) -> Any:
+    """Return a client that does not try again."""
+    import boto3
+    from botocore.config import Config
+
+    create: Any = boto3.client
+    return create(
+        service,
+        endpoint_url=lab.url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "code"),
     [
@@ -131,27 +147,16 @@ def test_aiobotocore_reads_metrics_too(calm_lab: LabProcess, eventually: Eventua
 )
 def test_throttling_speaks_every_protocol(calm_lab: LabProcess, service: str, operation: str, code: str) -> None:
     """A throttled call raises the code botocore knows for that service, and works again afterwards."""
-    import boto3
-    from botocore.config import Config
-
-    factory: Any = boto3.client
-    client = factory(
-        service,
-        endpoint_url=calm_lab.url,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    caller = _impatient(service, calm_lab)
     services = ("autoscaling", "monitoring", "ec2", "sns", "sqs")
     calm_lab.client.fault(FaultKind.THROTTLING, share=1.0, services=services)
     with pytest.raises(ClientError) as error:
-        getattr(client, operation)()
+        getattr(caller, operation)()
     answered = error.value.response["Error"]
     assert (answered["Code"], answered["Message"]) == (code, "Rate exceeded")
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     calm_lab.client.remove_faults(FaultKind.THROTTLING)
-    getattr(client, operation)()
+    getattr(caller, operation)()
 
 
 def test_an_api_that_is_down_answers_500_for_its_fleet_only(calm_lab: LabProcess, aws: Client) -> None:
@@ -167,19 +172,16 @@ def test_an_api_that_is_down_answers_500_for_its_fleet_only(calm_lab: LabProcess
 
 
 def test_a_share_of_the_calls_is_throttled(calm_lab: LabProcess) -> None:
-    """Half of the calls fail when half are asked to, so that a client that retries gets through."""
-    from setpoint.lab.provision import client
-
+    """Half of the calls fail when half are asked to, and the others are answered."""
     calm_lab.client.fault(FaultKind.THROTTLING, share=0.5)
-    autoscaling = client("autoscaling", calm_lab.url)
-    retries = 0
-    for _ in range(8):
+    autoscaling = _impatient("autoscaling", calm_lab)
+    failures = 0
+    for _ in range(40):
         try:
-            answer = autoscaling.describe_auto_scaling_groups()
-            retries += answer["ResponseMetadata"]["RetryAttempts"]
+            autoscaling.describe_auto_scaling_groups()
         except ClientError:
-            retries += 1
-    assert retries > 0
+            failures += 1
+    assert 5 < failures < 35
 
 
 def test_provisioning_twice_changes_nothing(calm_lab: LabProcess, aws: Client) -> None:
@@ -217,25 +219,30 @@ def test_it_ends_on_sigterm_with_status_zero(tmp_path: Path) -> None:
     lab = LabProcess(LabConfig(fleets=()), log_path=tmp_path / "lab.log")
     lab.start()
     try:
-        pid = lab.pid
-        assert pid is not None
-        from setpoint.lab.provision import client
-
-        url = client("sqs", lab.url).create_queue(QueueName="q")["QueueUrl"]
-        poll = (
-            "from setpoint.lab.provision import client\n"
-            f"client('sqs', {lab.url!r}).receive_message(QueueUrl={url!r}, WaitTimeSeconds=20)"
-        )
-        waiter = subprocess.Popen([sys.executable, "-c", poll], stderr=subprocess.DEVNULL)
         process = lab._process
         assert process is not None
-        os.kill(pid, signal.SIGTERM)
-        assert process.wait(15) == 0
-        waiter.kill()
-        waiter.wait(5)
+        url = client("sqs", lab.url).create_queue(QueueName="q")["QueueUrl"]
+        with socket.create_connection(("127.0.0.1", lab.port), timeout=10) as waiting:
+            waiting.sendall(_long_poll(url))
+            lab.client.health()  # connections are accepted in order: the long poll is being answered now
+            os.kill(process.pid, signal.SIGTERM)
+            assert process.wait(15) == 0
     finally:
         lab.stop()
     assert "SIGTERM received" in (tmp_path / "lab.log").read_text()
+
+
+def _long_poll(queue_url: str) -> bytes:
+    body = json.dumps({"QueueUrl": queue_url, "WaitTimeSeconds": 20}).encode()
+    lines = (
+        "POST / HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Authorization: AWS4-HMAC-SHA256 Credential=lab/20260101/eu-west-1/sqs/aws4_request, SignedHeaders=host",
+        "X-Amz-Target: AmazonSQS.ReceiveMessage",
+        "Content-Type: application/x-amz-json-1.0",
+        f"Content-Length: {len(body)}",
+    )
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
 def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:

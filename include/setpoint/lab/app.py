@@ -11,7 +11,8 @@ from xml.sax.saxutils import escape
 from setpoint.lab.calls import ApiCall, CallLog, identify
 from setpoint.lab.control import PREFIX, ControlApi
 from setpoint.lab.faults import Fault, FaultKind
-from setpoint.lab.world.world import FleetCapacity, World
+from setpoint.lab.world.state import FleetCapacity
+from setpoint.lab.world.world import World
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

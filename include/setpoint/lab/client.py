@@ -10,8 +10,8 @@ from setpoint.lab.calls import CallRecord
 from setpoint.lab.config import LabConfig
 from setpoint.lab.faults import Fault, FaultKind, FaultRequest
 from setpoint.lab.messages import Calls, Faults, Health, LabState, Series
+from setpoint.lab.world.state import FleetState
 from setpoint.lab.world.traffic import Keyframe, LoadProgramme
-from setpoint.lab.world.world import FleetState
 
 TIMEOUT_SECONDS = 10.0
 

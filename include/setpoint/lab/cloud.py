@@ -6,7 +6,7 @@ from setpoint.lab.aws import install
 from setpoint.lab.aws.group import IN_SERVICE, PENDING, TERMINATING
 from setpoint.lab.aws.store import MetricKey, Sample
 from setpoint.lab.config import ACCOUNT_ID, REGION
-from setpoint.lab.world.world import FleetCapacity
+from setpoint.lab.world.state import FleetCapacity
 
 
 class MotoCloud:

@@ -7,7 +7,7 @@ from pydantic import Field
 from setpoint.lab.calls import CallRecord
 from setpoint.lab.config import LabModel
 from setpoint.lab.faults import Fault
-from setpoint.lab.world.world import FleetState
+from setpoint.lab.world.state import FleetState
 
 
 class Health(LabModel):

@@ -171,6 +171,7 @@ class _Provisioner:
             "Dimensions": [{"Name": "AutoScalingGroupName", "Value": fleet.group}],
             "Statistic": "Average",
             "Period": ALARM_PERIOD_SECONDS,
+            "EvaluationPeriods": 1,
             "TreatMissingData": "missing",
             "AlarmActions": [topic_arn],
         }
@@ -180,8 +181,6 @@ class _Provisioner:
             AlarmDescription=f"CPU of {fleet.group} is high, or its metric is missing",
             ComparisonOperator="GreaterThanThreshold",
             Threshold=HIGH_CPU_PERCENT,
-            EvaluationPeriods=2,
-            DatapointsToAlarm=1,
             InsufficientDataActions=[topic_arn],
             **common,
         )
@@ -190,8 +189,6 @@ class _Provisioner:
             AlarmDescription=f"CPU of {fleet.group} is low",
             ComparisonOperator="LessThanThreshold",
             Threshold=LOW_CPU_PERCENT,
-            EvaluationPeriods=2,
-            DatapointsToAlarm=2,
             **common,
         )
         return [high, low]

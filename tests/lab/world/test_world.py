@@ -8,8 +8,9 @@ import pytest
 
 from setpoint.lab.clock import at
 from setpoint.lab.faults import FaultKind, FaultRequest
+from setpoint.lab.world.state import FleetState
 from setpoint.lab.world.traffic import Keyframe, LoadProgramme
-from setpoint.lab.world.world import FleetState, UnknownFleetError
+from setpoint.lab.world.world import UnknownFleetError
 
 
 def _shop(practice: Any) -> FleetState:

@@ -7,23 +7,12 @@ from typing import Protocol
 
 from setpoint.lab.aws.environment import Environment
 from setpoint.lab.aws.store import MetricKey, Sample
-from setpoint.lab.config import FleetConfig, LabModel, Name
+from setpoint.lab.config import FleetConfig
 from setpoint.lab.faults import METRIC_FAULTS, Fault, FaultKind, FaultRequest
 from setpoint.lab.world.metrics import DIMENSION, Datum, honest, with_faults
 from setpoint.lab.world.physics import Reading, read
+from setpoint.lab.world.state import FleetCapacity, FleetState
 from setpoint.lab.world.traffic import LoadProgramme, Traffic
-
-
-class FleetCapacity(LabModel):
-    """The instances and bounds of a group as AWS would describe them."""
-
-    in_service: int = 0
-    pending: int = 0
-    terminating: int = 0
-    desired: int = 0
-    min_size: int = 0
-    max_size: int = 0
-    exists: bool = False
 
 
 class Cloud(Protocol):
@@ -48,20 +37,6 @@ class Cloud(Protocol):
     def reset(self) -> None:
         """Forget every resource."""
         ...
-
-
-class FleetState(LabModel):
-    """One fleet at one tick, as the control API shows it."""
-
-    fleet: Name
-    time: float
-    """Epoch seconds."""
-    rps: float
-    capacity: FleetCapacity
-    cpu_percent: float | None
-    latency_p95_ms: float | None
-    error_percent: float
-    faults: tuple[FaultKind, ...] = ()
 
 
 class World:
