@@ -35,7 +35,8 @@ triggers:
     - {{kind: cloudwatch.alarm, queue: "{queue}", alarm: "{target}-*"}}
     - {{kind: json, queue: "{queue}"}}
 metrics:
-  cpu: {{source: aws.cloudwatch, namespace: AWS/EC2, name: CPUUtilization, statistic: Average, period: 60s, window: 10m}}
+  cpu:
+    {{source: aws.cloudwatch, namespace: AWS/EC2, name: CPUUtilization, statistic: Average, period: 60s, window: 10m}}
 scale:
   strategy: threshold
   signal: {{metric: cpu}}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.module_loading import import_string
 from airflow.serialization.encoders import encode_trigger
 from airflow.serialization.serialized_objects import BaseSerialization
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow.triggers.shared_stream import SharedStreamManager
-from airflow.sdk.module_loading import import_string
 
 from setpoint.ledger import Ledger
 from setpoint.policy.loader import load_policies

@@ -28,8 +28,8 @@ print("ANSWER" + json.dumps({
 _IMPORTED = """
 import json, sys
 import setpoint_airflow.watch
-heavy = ("boto3", "botocore", "aiobotocore", "airflow.providers.amazon.aws.hooks", "great_expectations", "pandas", "pyarrow")
-print("ANSWER" + json.dumps([name for name in heavy if name in sys.modules]))
+heavy = "boto3 botocore aiobotocore airflow.providers.amazon.aws.hooks great_expectations pandas pyarrow"
+print("ANSWER" + json.dumps([name for name in heavy.split() if name in sys.modules]))
 """
 
 
