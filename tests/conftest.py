@@ -1,6 +1,6 @@
 """What all tests share: an Airflow of their own in a temporary folder, chosen before anything imports Airflow.
 
-Nothing of the caller's environment (another Airflow's settings, AWS credentials, Setpoint's own variables) reaches a test.
+Nothing of the caller's environment (another Airflow's settings, AWS credentials, SETPOINT_*) reaches a test.
 """
 
 from __future__ import annotations

@@ -96,18 +96,25 @@ class Fleet:
 
         :param reaction: called before each publication; changes the values, say because capacity arrived.
         """
-        self.publish("cpu", [self.cpu] * history_seconds)
-        self.publish("latency", [self.latency] * history_seconds)
+        published = self._publish_until(datetime.now(UTC), history_seconds)
 
         def publish() -> None:
-            while not self._stop.wait(1.0):
+            nonlocal published
+            while not self._stop.wait(0.5):
                 if reaction is not None:
                     reaction(self)
-                self.publish("cpu", [self.cpu])
-                self.publish("latency", [self.latency])
+                now = datetime.now(UTC)
+                # Every second gets its point, also when this thread had to wait for a busy machine.
+                if missed := int((now - published).total_seconds()):
+                    published = self._publish_until(published + timedelta(seconds=missed), missed)
 
         self._thread = threading.Thread(target=publish, daemon=True)
         self._thread.start()
+
+    def _publish_until(self, end: datetime, seconds: int) -> datetime:
+        self.publish("cpu", [self.cpu] * seconds, until=end)
+        self.publish("latency", [self.latency] * seconds, until=end)
+        return end
 
     def close(self) -> None:
         self._stop.set()

@@ -11,7 +11,7 @@ from enum import StrEnum
 from setpoint.demo.acts import Act
 from setpoint.demo.evidence import Witness
 from setpoint.demo.world import DemoWorld
-from setpoint.lab.world.world import FleetState
+from setpoint.lab.world.state import FleetState
 
 SETTLE_IN_SECONDS = 30
 """How long the practice world publishes ordinary metrics before the first act: the policies look back this far."""

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from setpoint.demo.acts import API, WEB
 from setpoint.demo.play import Performance, Stage, Status
-from setpoint.lab.world.world import FleetState
+from setpoint.lab.world.state import FleetState
 
 _MARKS = {Status.WAITING: "·", Status.PLAYING: "▶", Status.HAPPENED: "✔", Status.MISSED: "✘"}
 _STYLES = {Status.WAITING: "dim", Status.PLAYING: "bold yellow", Status.HAPPENED: "green", Status.MISSED: "bold red"}

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from setpoint.model.base import Name, Units, UtcDatetime, Value
+from setpoint.model.base import Units, UtcDatetime, Value
 from setpoint.model.decision import Reason
 from setpoint.model.plan import PlannedChange
 from setpoint.model.target import TargetState

@@ -15,8 +15,8 @@ from setpoint.model.signal import Signal
 class Action(StrEnum):
     """What a decision does. The members stand in the order of safety: an earlier one wins a conflict.
 
-    More capacity is safer than the capacity there is, that is safer than less; and doing nothing because the data cannot
-    be trusted comes before all of them.
+    More capacity is safer than the capacity there is, that is safer than less; and doing nothing because the data
+    cannot be trusted comes before all of them.
     """
 
     QUARANTINE = "quarantine"

@@ -8,7 +8,7 @@ from setpoint.model.base import Name, Units, UtcDatetime, Value
 
 
 class Request(Value):
-    """What a person (or a program on a person's behalf) asked for, through the trigger form, the REST API or the CLI."""
+    """What a person (or a program for one) asked for, through the trigger form, the REST API or the CLI."""
 
     targets: tuple[Name, ...] = ()
     """Targets to look at; empty means the policy's whole fleet."""

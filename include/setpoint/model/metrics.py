@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from setpoint.model.base import Name, UtcDatetime, Value
 
 FRAME_COLUMNS = ("timestamp", "target", "metric", "value")
-"""The long form of a batch: ``timestamp`` (datetime64, UTC), ``target`` (str), ``metric`` (str), ``value`` (float64)."""
+"""A batch in long form: ``timestamp`` (datetime64, UTC), ``target`` (str), ``metric`` (str), ``value`` (float64)."""
 
 
 class Window(Value):

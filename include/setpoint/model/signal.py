@@ -22,4 +22,4 @@ class Signal(Value):
     coverage: float = Field(ge=0, le=1)
     """Periods with a point, as a share of the periods in the window."""
     age_seconds: float | None
-    """Age of the newest point at the time of the pull; ``None`` when there is no point. Negative when it is in the future."""
+    """Age of the newest point at the pull; ``None`` when there is no point, negative when it is in the future."""

@@ -8,17 +8,15 @@ from datetime import datetime, timedelta
 
 from setpoint.feedback.judge import judge_health
 from setpoint.guards.memory import TargetMemory
+from setpoint.guards.repair import decide_repair
 from setpoint.ledger import Finding, Ledger
 from setpoint.model import (
     ApplyResult,
     Change,
     ChangeState,
-    Decision,
     PlannedChange,
     Reason,
     TargetState,
-    Verdict,
-    direction,
 )
 from setpoint.policy.schema import Policy, Reconcile
 from setpoint.sources.batches import BatchStore
@@ -147,7 +145,7 @@ def _drift(policy: Policy, run_id: str, target: Target, ledger: Ledger, clock: C
             text = f"{name} was found a moment ago and is gone now"
             told.findings.append(_finding(policy, name, "missing", text, None, None, now))
         elif not policy.limits.min <= state.desired_units <= policy.limits.max:
-            told.findings.append(_out_of_bounds(policy, run_id, state, target, ledger, clock))
+            told.findings.append(_out_of_bounds(policy, run_id, state, memory.get(name), target, ledger, clock))
         else:
             found = _inside(policy, state, memory.get(name), now)
             if found is not None:
@@ -174,26 +172,26 @@ def _inside(policy: Policy, state: TargetState, memory: TargetMemory | None, now
 
 
 def _out_of_bounds(
-    policy: Policy, run_id: str, state: TargetState, target: Target, ledger: Ledger, clock: Clock
+    policy: Policy,
+    run_id: str,
+    state: TargetState,
+    memory: TargetMemory | None,
+    target: Target,
+    ledger: Ledger,
+    clock: Clock,
 ) -> Finding:
     limits, now = policy.limits, clock()
     nearest = min(max(state.desired_units, limits.min), limits.max)
     text = f"{state.target} wants {state.desired_units}, outside the policy's {limits.min} to {limits.max}"
-    if policy.reconcile is Reconcile.REPORT or policy.dry_run:
+    decision = None
+    if policy.reconcile is Reconcile.REPAIR and not policy.dry_run:
+        decision = decide_repair(policy, run_id=run_id, state=state, memory=memory, now=now)
+    if decision is None:
         return _finding(policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now)
-    decision = Decision(
-        run_id=run_id,
-        policy=policy.name,
-        target=state.target,
-        action=direction(state.desired_units, nearest),
-        from_units=state.desired_units,
-        to_units=nearest,
-        raw_to_units=nearest,
-        reasons=(Reason(code="out_of_bounds", text=f"{text}; repaired to the nearest bound"),),
-        quality=Verdict.PASS,
-        decided_at=now,
-    )
     ledger.record("decision", decision, run_id=run_id, policy=policy.name, target=state.target)
+    if not decision.action.changes:
+        text = f"{text}; not repaired now: {decision.reasons[0].text}"
+        return _finding(policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now)
     change = carry_out(
         PlannedChange.of(decision, policy.targets.kind),
         policy=policy,
@@ -202,9 +200,10 @@ def _out_of_bounds(
         ledger=ledger,
         clock=clock,
     )
-    repaired = change.state.effective
-    text = f"{text}; {'repaired to' if repaired else 'could not be repaired to'} {nearest}: {change.reason.text}"
-    return _finding(policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now, repaired)
+    text = f"{text}; on the way back to {decision.to_units}: {change.state.value}, {change.reason.text}"
+    return _finding(
+        policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now, change.state.effective
+    )
 
 
 def _finding(
