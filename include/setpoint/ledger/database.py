@@ -125,7 +125,7 @@ def _sqlite_engine(url: URL) -> Engine:
     assert url.database is not None
     if not url.database.startswith("file:"):
         Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url.set(query={"timeout": str(BUSY_SECONDS), **url.query}))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -156,9 +156,10 @@ def _postgres_engine(url: URL) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
-            cursor.execute(f"SET statement_timeout = '{_STATEMENT_SECONDS}s'")
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{_STATEMENT_SECONDS}s'")
+            cursor.execute(
+                f"SET lock_timeout = '{BUSY_SECONDS}s'; SET statement_timeout = '{_STATEMENT_SECONDS}s'; "
+                f"SET idle_in_transaction_session_timeout = '{_STATEMENT_SECONDS}s'"
+            )
         connection.commit()
 
     return engine

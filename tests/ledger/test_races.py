@@ -1,0 +1,174 @@
+"""Processes and threads that want the same thing at the same moment, and processes that die in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import TypeVar
+
+from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate, revision
+from setpoint.ledger.tables import HEAD
+from setpoint.model import ApplyResult, ChangeState, Event
+from setpoint.testing.values import NOW, a_planned_change
+
+RACER = Path(__file__).with_name("ledger_racer.py")
+INCLUDE = Path(__file__).parents[2] / "include"
+
+T = TypeVar("T")
+
+
+def race(action: str, url: str, signal: Path, processes: int = 2) -> list[str]:
+    """Start processes, let them all go at once, and return what each answered last."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, RACER, action, url, signal, str(number)],
+            env={"PYTHONPATH": str(INCLUDE)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(processes)
+    ]
+    try:
+        for one in running:
+            assert one.stdout is not None
+            assert one.stdout.readline() == "ready\n"
+        signal.touch()
+        answers = []
+        for one in running:
+            said, complained = one.communicate(timeout=120)
+            assert one.returncode in (0, 9), complained
+            answers.append(said.strip() if one.returncode == 0 else "died")
+        return answers
+    finally:
+        for one in running:
+            if one.poll() is None:
+                one.kill()
+                one.communicate()
+
+
+def at_once(threads: int, work: Callable[[int], T]) -> list[T]:
+    """Run a function in threads that all start it at the same moment."""
+    barrier = Barrier(threads)
+
+    def run(number: int) -> T:
+        barrier.wait(timeout=60)
+        return work(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(run, range(threads)))
+
+
+def test_processes_migrate_at_once(empty_url: str, tmp_path: Path) -> None:
+    """Whichever process is first migrates; the others find it done."""
+    assert race("migrate", empty_url, tmp_path / "go") == [HEAD] * 2
+    assert revision(empty_url) == HEAD
+
+
+def test_threads_migrate_at_once(empty_url: str) -> None:
+    """The same for the threads of one process, such as a triggerer's."""
+    assert at_once(4, lambda _: migrate(empty_url)) == [HEAD] * 4
+
+
+def test_processes_begin_at_once(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
+    """Of several processes that begin a change of one target, exactly one may go on."""
+    assert Counter(race("begin", ledger_url, tmp_path / "go")) == {"begun": 1, "busy": 1}
+    assert len(ledger.changes_of("run-1")) == 1
+
+
+def test_threads_begin_at_once(ledger: Ledger) -> None:
+    """The same for threads that share one ledger; every target has one winner."""
+
+    def begin(number: int) -> list[str]:
+        won = []
+        for target in ("web-1", "web-2", "web-3", "web-4"):
+            try:
+                ledger.begin_change(a_planned_change(target, change_id=f"{target}-{number}"), NOW)
+            except TargetBusy:
+                continue
+            won.append(target)
+        return won
+
+    won = [target for targets in at_once(4, begin) for target in targets]
+    assert sorted(won) == ["web-1", "web-2", "web-3", "web-4"]
+
+
+def test_threads_begin_the_same_change(ledger: Ledger) -> None:
+    """Two attempts at one change are one change with two attempts."""
+    changes = at_once(4, lambda _: ledger.begin_change(a_planned_change(change_id="one"), NOW))
+    assert sorted(one.attempts for one in changes) == [1, 2, 3, 4]
+    assert len(ledger.changes_of("run-1")) == 1
+
+
+def test_threads_finish_differently(ledger: Ledger, result: Callable[[ChangeState], ApplyResult]) -> None:
+    """A run and reconciliation that end one change differently: one of them is told so."""
+    ledger.begin_change(a_planned_change(change_id="one"), NOW)
+
+    def finish(number: int) -> str:
+        state = (ChangeState.APPLIED, ChangeState.FAILED)[number % 2]
+        try:
+            return ledger.finish_change("one", result(state), NOW).state.value
+        except IllegalTransition:
+            return "told so"
+
+    answers = at_once(2, finish)
+    ended = ledger.change("one")
+    assert ended is not None
+    assert sorted(answers) == sorted(["told so", ended.state.value])
+
+
+def test_processes_accept_at_once(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
+    """One event that several processes accept is new to exactly one of them."""
+    assert Counter(race("accept", ledger_url, tmp_path / "go")) == {"new": 1, "duplicate": 1}
+    assert len(ledger.take_events("web", "web/1", NOW)) == 1
+
+
+def test_threads_accept_many_in_any_order(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """Batches that overlap, in opposite orders, neither deadlock nor count an event twice."""
+    events = [event(f"{number:03}") for number in range(100)]
+
+    def accept(number: int) -> tuple[str, ...]:
+        ordered = events if number % 2 else list(reversed(events))
+        return ledger.accept_events([(one, ("web", "api")) for one in ordered]).new
+
+    new = [event_id for ids in at_once(4, accept) for event_id in ids]
+    assert sorted(new) == [one.event_id for one in events]
+
+
+def test_threads_take_at_once(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """Two runs of one policy share its events: each event goes to one of them, none to both or to none."""
+    events = [event(f"{number:03}") for number in range(50)]
+    ledger.accept_events([(one, ("web",)) for one in events])
+    taken = at_once(4, lambda number: ledger.take_events("web", f"web/{number}", NOW, limit=20))
+    late = ledger.take_events("web", "web/late", NOW)
+    ids = [one.event_id for part in (*taken, late) for one in part]
+    assert sorted(ids) == [one.event_id for one in events]
+
+
+def test_threads_record_one_value(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """A retry that overlaps the attempt before it is one entry, or one more attempt, never an error."""
+    written = at_once(4, lambda _: ledger.record("event", event("a"), run_id="run-1", policy="web"))
+    assert sorted(written) == [False, False, False, True]
+
+
+def test_dying_in_the_middle_of_accepting(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
+    """A process killed before its commit leaves nothing; the message, still on its queue, is new next time."""
+    assert race("die_accepting", ledger_url, tmp_path / "go", processes=1) == ["died"]
+    assert ledger.pending_policies() == ()
+    assert ledger.unwanted_events() == ()
+    assert race("accept", ledger_url, tmp_path / "go", processes=1) == ["new"]
+
+
+def test_dying_in_the_middle_of_finishing(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
+    """A process killed while it writes a result leaves the intent, which reconciliation finds."""
+    begun = ledger.begin_change(a_planned_change(change_id="one"), NOW)
+    assert race("die_finishing", ledger_url, tmp_path / "go", processes=1) == ["died"]
+    assert ledger.change("one") == begun
+    told = ledger.explain("one")
+    assert told is not None
+    assert [step.state for step in told.changes[0].steps] == [ChangeState.APPLYING]
