@@ -12,12 +12,12 @@ import pytest
 from setpoint.stack.client import wait_until
 from setpoint.stack.processes import Session, end_sessions
 
-STUBBORN_FAMILY = """
-    import os, signal, sys, time
+STUBBORN_FAMILY = r"""
+    import os, signal, time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.fork() == 0:
         os.setpgid(0, 0)          # as the processes of Airflow's tasks do
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())  # one write, or the lines of the two may mix
     time.sleep(600)
 """
 
