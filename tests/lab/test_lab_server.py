@@ -245,6 +245,27 @@ def _long_poll(queue_url: str) -> bytes:
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
+def test_it_ends_with_the_process_that_started_it(eventually: Eventually) -> None:
+    """A laboratory whose starter was killed does not stay behind."""
+    starter = (
+        "import time; from setpoint.lab.process import LabProcess; from setpoint.lab.config import LabConfig\n"
+        "lab = LabProcess(LabConfig(fleets=())); lab.start(); print(lab.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.kill()
+    eventually(lambda: not _alive(pid), 30.0)
+
+
+def _alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and waits to be collected does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
 def test_a_taken_port_is_a_clear_error(tmp_path: Path) -> None:
     """A port in use is named, with a way out, by the function, the process class and the command."""
     with socket.socket() as taken:

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, help="JSON file with a LabConfig (default: the storefront)")
     parser.add_argument("--provision", action="store_true", help="create groups, queues, topic and alarms at start")
     parser.add_argument("--print-config", action="store_true", help="print the config as JSON and stop")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when the starting process is gone")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -35,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(json.dumps(config.model_dump(mode="json"), indent=2) + "\n")
         return 0
     try:
-        run_lab(config, options.host, options.port, provision=options.provision)
+        run_lab(
+            config, options.host, options.port, provision=options.provision, end_with_parent=options.end_with_parent
+        )
     except PortTakenError as error:
         sys.stderr.write(f"{error}\n")
         return 3

@@ -69,6 +69,7 @@ class LabProcess:
         config_path = Path(self._files.name) / "config.json"
         config_path.write_text(self.config.model_dump_json())
         command = [sys.executable, "-m", "setpoint.lab", "--port", str(self.port), "--config", str(config_path)]
+        command.append("--end-with-parent")
         if self._provision:
             command.append("--provision")
         with self.log_path.open("ab") as log:

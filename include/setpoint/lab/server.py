@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 5055
+PARENT_CHECK_SECONDS = 1.0
 IMAGES_PATH = Path(__file__).parent / "aws" / "images.json"
 
 
@@ -41,15 +42,24 @@ class RunningLab:
     port: int
 
 
-def run_lab(config: LabConfig, host: str = "127.0.0.1", port: int = DEFAULT_PORT, *, provision: bool = False) -> None:
+def run_lab(
+    config: LabConfig,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    *,
+    provision: bool = False,
+    end_with_parent: bool = False,
+) -> None:
     """Run the practice AWS in the foreground until SIGTERM or SIGINT.
 
     :param config: the fleets and rhythms.
     :param host: address to listen on; the control API answers loopback whatever this is.
     :param port: TCP port; 0 takes a free one and says which.
     :param provision: also create the groups, queues, topic and alarms of the config's fleets.
+    :param end_with_parent: stop, too, when the process that started this one is gone.
     :raises PortTakenError: when the port cannot be had.
     """
+    parent = os.getppid()
     stop = threading.Event()
 
     def ask_to_stop(number: int, _: FrameType | None) -> None:
@@ -60,7 +70,10 @@ def run_lab(config: LabConfig, host: str = "127.0.0.1", port: int = DEFAULT_PORT
     try:
         with serving(config, host, port, provision=provision) as lab:
             log.info("the practice AWS answers at %s (any credentials; control API at %s/_lab/)", lab.url, lab.url)
-            stop.wait()
+            while not stop.wait(PARENT_CHECK_SECONDS):
+                if end_with_parent and os.getppid() != parent:
+                    log.info("the process that started this one is gone, stopping")
+                    break
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
