@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -61,10 +62,10 @@ class InboxTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[WakeUp, None]:
-        from setpoint_airflow.queue_stream import QueueStream
-
+        # In a thread, because it imports the policies' schema and would hold up every trigger of the process.
+        module = await asyncio.to_thread(import_module, "setpoint_airflow.queue_stream")
         queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
-        async with aclosing(QueueStream(queue).wake_ups()) as wake_ups:
+        async with aclosing(module.QueueStream(queue).wake_ups()) as wake_ups:
             async for wake_up in wake_ups:
                 yield wake_up
 
