@@ -109,6 +109,13 @@ def test_text_that_cannot_be_looked_into_is_refused_as_a_whole(text: str, said: 
         read_yaml(text)
 
 
+def test_an_unclosed_list_is_found_inside_the_text() -> None:
+    """The place of a syntax error is on a line the file has."""
+    with pytest.raises(UnreadableError) as refused:
+        read_yaml("a: 1\nb: [")
+    assert refused.value.flaw.mark == Mark(2, 5)
+
+
 def test_aliases_cannot_grow_without_bound() -> None:
     """The billion laughs are refused after a bounded amount of work."""
     levels = ["l0: &l0 [x, x, x, x, x, x, x, x, x]"]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from setpoint.ledger import HistoryRow
 
+_MOST = 10_000
+
 STYLES = {
     "scale_out": "cyan",
     "scale_in": "blue",
@@ -39,7 +41,7 @@ def history(
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only from then on: 90m, 2d, or 2030-01-31T12:00Z.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Lines at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="Lines at most.")] = 50,
     changes: Annotated[bool, typer.Option("--changes", help="Leave out decisions that changed nothing.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -58,9 +60,9 @@ def history(
     with errors_reported(as_json):
         moment = parse_since(since, datetime.now(UTC)) if since else None
         with reading_ledger() as ledger:
-            rows = ledger.history(policy, target, moment, limit)
+            rows = ledger.history(policy, target, moment, _MOST if changes else limit)
         if changes:
-            rows = [row for row in rows if row.change_id is not None]
+            rows = [row for row in rows if row.change_id is not None][:limit]
         if as_json:
             print_json({"history": [row.to_json() for row in rows]})
         elif rows:

@@ -91,10 +91,12 @@ def console(*, stderr: bool = False) -> Console:
     """A console that colours only terminals (and not with ``NO_COLOR``), and cuts nothing off in a file."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not made.is_terminal:
-        made = Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=_WIDE, color_system=None)
-    return made
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    # Said outright, because rich takes FORCE_COLOR and some CIs' variables for a terminal.
+    return Console(
+        stderr=stderr, highlight=False, markup=False, emoji=False, width=_WIDE, color_system=None, force_terminal=False
+    )
 
 
 def text(words: str, style: str = "") -> Text:

@@ -44,7 +44,7 @@ class Problem(Value):
         text = ": ".join(parts)
         if self.allowed:
             text += f"; allowed: {self.allowed}"
-        return f"{text}; did you mean {self.suggestion}?" if self.suggestion else text
+        return _on_one_line(f"{text}; did you mean {self.suggestion}?" if self.suggestion else text)
 
 
 class PolicyError(Exception):
@@ -68,8 +68,13 @@ class PolicyError(Exception):
 def show(value: Any) -> str:
     """A value from a file the way a message repeats it: on one line, control characters visible, not too long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
+    text = _on_one_line(text)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _on_one_line(text: str) -> str:
+    """The text with line breaks and control characters written out: a file's text breaks no line and no terminal."""
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -96,7 +96,7 @@ def read_yaml(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise UnreadableError(Flaw(_mark(mark), f"this is not YAML: {said}")) from error
+        raise UnreadableError(Flaw(_within(text, _mark(mark)), f"this is not YAML: {said}")) from error
     except yaml.YAMLError as error:
         raise UnreadableError(Flaw(Mark(1, 1), f"this is not YAML: {' '.join(str(error).split())}")) from error
     if root is None:
@@ -119,6 +119,12 @@ class _Node:
 
 def _mark(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark(1, 1)
+
+
+def _within(text: str, mark: Mark) -> Mark:
+    """The end of the text for a place behind it, which is where libyaml finds that something was not closed."""
+    lines = text.splitlines()
+    return mark if mark.line <= len(lines) else Mark(max(1, len(lines)), len(lines[-1]) + 1 if lines else 1)
 
 
 def _compose(text: str) -> _Node | None:

@@ -44,7 +44,7 @@ def check_connection(place: Place) -> list[CheckResult]:
         sts = client("sts", place.connection, place.region, read_only=True)
         answer = sts.get_caller_identity()
     except ConnectionProblemError as error:
-        return [fail(check, str(error), "setpoint needs this connection; see Airflow's Admin > Connections")]
+        return [fail(check, str(error), f"create or complete the connection {place.connection}")]
     except ClientError as error:
         return [fail(check, f"AWS refuses the credentials: {error}", f"correct the connection {place.connection}")]
     except BotoCoreError as error:
