@@ -48,6 +48,13 @@ def test_no_point_fails(gate: Any) -> None:
     }
 
 
+def test_an_empty_answer_carries_the_sources_explanation(gate: Any) -> None:
+    """Why nothing came (a unit that does not match, say) stands where a reader looks first."""
+    (word,) = gate.batch({"web": []}).series
+    word = word.model_copy(update={"messages": ("no point in unit Percent",)})
+    assert gate.broken([], series=(word,))["coverage"].endswith("longest gap 600 s; no point in unit Percent")
+
+
 @pytest.mark.parametrize(
     ("kept", "verdict"), [(10, Verdict.PASS), (9, Verdict.DEGRADED), (8, Verdict.DEGRADED), (7, Verdict.FAIL)]
 )
@@ -122,6 +129,13 @@ def test_null_points_count_as_missing(gate: Any) -> None:
     series = gate.one(points)
     assert series.verdict is Verdict.DEGRADED
     assert series.broken[0].observed == "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s"
+
+
+def test_a_point_without_a_time_counts_as_missing(gate: Any) -> None:
+    """A value of no moment fills no period."""
+    points = gate.clean()
+    points[4] = (None, 50.0)
+    assert gate.broken(points) == {"coverage": "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s"}
 
 
 def test_a_null_newest_point_does_not_freshen(gate: Any) -> None:

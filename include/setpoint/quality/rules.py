@@ -97,7 +97,8 @@ def _coverage(row: Row) -> str:
     missing = [f"{row['nulls']} null"] if row["nulls"] else []
     if row["longest_gap"]:
         missing.append(f"longest gap {_seconds(row['longest_gap'] * row['period_seconds'])}")
-    return ", ".join((words, *missing))
+    why = row["messages"] if not row["points"] else ()  # what the source says of an empty answer explains it
+    return "; ".join((", ".join((words, *missing)), *why))
 
 
 def _range(row: Row) -> str:
