@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint.policy.loader import load_policies, load_policy, policy_named
+from setpoint.policy.loader import MOST_PROBLEMS, load_policies, load_policy, policy_named
 from setpoint.policy.problems import PolicyError
 from setpoint.policy.yaml_text import MAX_BYTES
 
@@ -140,6 +140,17 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path.write_bytes(b"# " + b"x" * MAX_BYTES)
     with pytest.raises(PolicyError, match="larger than 256 KiB"):
         load_policy(path)
+
+
+def test_a_file_full_of_mistakes_does_not_bury_the_reader(write) -> None:
+    """Of thousands of problems the first are listed, and how many more there are."""
+    path = write(text="\n".join(f"junk{number}: 1" for number in range(1000)))
+    with pytest.raises(PolicyError) as refused:
+        load_policy(path)
+    problems = refused.value.problems
+    assert len(problems) == MOST_PROBLEMS + 1
+    missing_keys = 8
+    assert f"and {1000 + missing_keys - MOST_PROBLEMS} more" in problems[-1].message
 
 
 def test_the_error_survives_a_process_border(write) -> None:

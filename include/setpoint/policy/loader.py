@@ -18,6 +18,8 @@ from setpoint.policy.problems import PolicyError, Problem, closest, show, some
 from setpoint.policy.schema import Policy
 from setpoint.policy.yaml_text import MAX_BYTES, UnreadableError, read_yaml
 
+MOST_PROBLEMS = 200
+"""Problems reported of one file: a file that is not a policy at all could have thousands."""
 SUFFIXES = (".yaml", ".yml")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -183,8 +185,16 @@ def _read(path: Path, stamp: tuple[int, int]) -> _Known:
         return _Known(stamp, (Problem(file=path, line=mark.line, column=mark.column, message=error.flaw.message),))
     policy, problems = diagnose(path, document)
     if policy is None:
-        return _Known(stamp, problems)
+        return _Known(stamp, _first(problems))
     return _Known(stamp, LoadedPolicy(path, policy, hashlib.sha256(raw).hexdigest()), document.place(("name",)))
+
+
+def _first(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    if len(problems) <= MOST_PROBLEMS:
+        return problems
+    shown, rest = problems[:MOST_PROBLEMS], problems[MOST_PROBLEMS:]
+    message = f"and {len(rest)} more problems from here on; mend the ones above first"
+    return (*shown, Problem(file=rest[0].file, line=rest[0].line, column=rest[0].column, message=message))
 
 
 def _taken(known: _Known, content: LoadedPolicy, first: LoadedPolicy) -> Problem:
