@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ BUSY_SECONDS = 30
 
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 60
+_RETRY_SECONDS = 0.02
 _WRITES = "setpoint_writes"
 
 
@@ -77,12 +80,22 @@ class Database:
 
         :raises LedgerUnavailable: another process kept the file locked.
         """
-        if self.is_sqlite:
-            # Outside a transaction, or SQLite refuses.
-            with self._speaking_of_trouble(), self._engine.connect() as connection:
-                raw = connection.connection.cursor()
-                raw.execute("PRAGMA journal_mode=WAL")
-                raw.close()
+        if not self.is_sqlite:
+            return
+        deadline = time.monotonic() + BUSY_SECONDS
+        with self._speaking_of_trouble(), self._engine.connect() as connection:
+            # Past SQLAlchemy, which would begin a transaction: in one, SQLite refuses.
+            cursor = connection.connection.cursor()
+            while True:
+                try:
+                    cursor.execute("PRAGMA journal_mode=WAL")
+                    break
+                except sqlite3.OperationalError:
+                    # Two processes that switch a new file at once: SQLite does not wait here, whatever its timeout.
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(_RETRY_SECONDS)
+            cursor.close()
 
     def close(self) -> None:
         """Give back the connections."""
@@ -94,7 +107,7 @@ class Database:
             yield
         except IntegrityError:
             raise
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, PoolTimeout, self._engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise LedgerUnavailable(
                 f"the ledger at {self.url.render_as_string(hide_password=True)} did not do it: {str(cause).strip()}. "

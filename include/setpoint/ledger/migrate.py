@@ -52,7 +52,7 @@ def bring_up_to_date(database: Database) -> None:
         database.use_wal()
         with database.write() as connection:
             database.lock(connection, "migrate")
-            found = _read_revision(connection) if inspect(connection).has_table(VERSION_TABLE) else None
+            found = _revision_if_any(connection)
             if found != HEAD:
                 _upgrade(database, connection, found)
 
@@ -62,11 +62,13 @@ def _revision(database: Database) -> str | None:
         with database.read() as connection:
             return _read_revision(connection)
     except LedgerUnavailable:
-        # Either there is no such table, or there really is trouble; the inspector finds out which.
+        # There is no such table, or another process makes it right now, or there really is trouble: look closer.
         with database.read() as connection:
-            if inspect(connection).has_table(VERSION_TABLE):
-                raise
-        return None
+            return _revision_if_any(connection)
+
+
+def _revision_if_any(connection: Connection) -> str | None:
+    return _read_revision(connection) if inspect(connection).has_table(VERSION_TABLE) else None
 
 
 def _read_revision(connection: Connection) -> str | None:
