@@ -3,6 +3,8 @@
 import hashlib
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from setpoint.policy.loader import MOST_PROBLEMS, load_policies, load_policy, policy_named
 from setpoint.policy.problems import PolicyError
 from setpoint.policy.yaml_text import MAX_BYTES
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "include" / "policies"
 
 
 def test_a_good_file_is_loaded_with_its_hash(write) -> None:
@@ -160,3 +164,15 @@ def test_the_error_survives_a_process_border(write) -> None:
     copy = pickle.loads(pickle.dumps(refused.value))
     assert copy.problems == refused.value.problems
     assert str(copy) == str(refused.value)
+
+
+def test_loading_policies_imports_nothing_heavy() -> None:
+    """Parsing a Dag file loads policies, in every task process: no pandas, boto3 or Great Expectations, no Airflow."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom setpoint.policy.loader import load_policies\n"
+        f"loaded = load_policies(Path({str(EXAMPLES)!r}))\nassert loaded.policies and not loaded.broken\n"
+        "heavy = {'airflow', 'boto3', 'botocore', 'pandas', 'numpy', 'pyarrow', 'great_expectations', 'sqlalchemy'}\n"
+        "print(','.join(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == ""
