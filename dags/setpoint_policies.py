@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TriggerRule, get_parsing_context, task_group
 
-from setpoint.policy.loader import load_policies
+from setpoint.policy.loader import load_policies, policy_named
+from setpoint.policy.problems import PolicyError
 from setpoint.settings import load_settings
 from setpoint_airflow.docs import policy_page
 from setpoint_airflow.form import START, schedule_of, trigger_form
@@ -25,13 +26,14 @@ from setpoint_airflow.watch import policy_assets
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
 
+DAG_PREFIX = "setpoint."
 RETRY = {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": 2.0}
 
 
 def policy_dag(policy: Policy) -> DAG:
     """The Dag of one policy."""
     with DAG(
-        dag_id=f"setpoint.{policy.name}",
+        dag_id=DAG_PREFIX + policy.name,
         description=policy.description or f"Event-driven capacity of {policy.name}",
         doc_md=policy_page(policy),
         schedule=schedule_of(policy),
@@ -73,10 +75,16 @@ def policy_dag(policy: Policy) -> DAG:
 
 
 def wanted_policies() -> list[Policy]:
-    """The policies to build: all of them when Airflow parses the file, one when a task of one runs."""
-    wanted = get_parsing_context().dag_id
-    loaded = load_policies(load_settings().policies)
-    return [one.policy for one in loaded.policies if wanted in (None, f"setpoint.{one.policy.name}")]
+    """The policies to build: all of them when Airflow parses the file, the one whose task it is when a task runs."""
+    folder, dag_id = load_settings().policies, get_parsing_context().dag_id
+    if dag_id is None:
+        return [one.policy for one in load_policies(folder).policies]
+    if not dag_id.startswith(DAG_PREFIX):
+        return []
+    try:
+        return [policy_named(dag_id.removeprefix(DAG_PREFIX), folder).policy]
+    except PolicyError:
+        return []  # setpoint_policy_problems.py tells what is wrong with it
 
 
 for each in wanted_policies():

@@ -81,11 +81,11 @@ def _why(decision: Decision) -> str:
 
 
 def _monitoring_breaks(lab: LabClient) -> None:
-    lab.fault(FaultKind.ZEROS, API)
+    lab.fault(FaultKind.ZEROS, BATCH)
 
 
 def _database_overloads(lab: LabClient) -> None:
-    lab.fault(FaultKind.BAD_CHANGE, API)
+    lab.fault(FaultKind.BAD_CHANGE, API, latency_ms=250)
     lab.flash_sale(API, factor=1.8, ramp_seconds=4, hold_seconds=3600)
 
 
@@ -94,7 +94,7 @@ def _in_order(lab: LabClient) -> None:
     lab.ordinary(API)
 
 
-WEB, API = "storefront-web", "storefront-api"
+WEB, API, BATCH = "storefront-web", "storefront-api", "storefront-batch"
 
 ACTS: tuple[Act, ...] = (
     Act(
@@ -117,8 +117,8 @@ ACTS: tuple[Act, ...] = (
     Act(
         title="Metrics break",
         tells="Monitoring reports zeros, as if nobody used the service. Others would scale to the minimum.",
-        policy=API,
-        fleet=API,
+        policy=BATCH,
+        fleet=BATCH,
         begin=_monitoring_breaks,
         happened=_quarantined,
         end=_in_order,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from setpoint.demo.world import DemoWorld, Say
 
 DEFAULT_AIRFLOW_PORT, DEFAULT_LAB_PORT = 8080, 5055
+_LOG_COLUMNS = 160
 
 
 def demo(
@@ -50,7 +51,7 @@ def demo(
     from setpoint.lab.process import LabStartError
     from setpoint.stack.errors import StackError
 
-    console = Console(stderr=as_json)
+    console = _console(as_json)
     try:
         with ended_by_signals():
             complete = _run(console, exit_, port, lab_port, home.resolve(), picture, as_json)
@@ -63,6 +64,12 @@ def demo(
         console.print("\nstopped; nothing is left running")
         raise typer.Exit(130) from None
     raise typer.Exit(0 if complete else 1)
+
+
+def _console(as_json: bool) -> Console:
+    """Standard output, or standard error when the output is JSON; wide enough for the tables where nobody's window is."""
+    console = Console(stderr=as_json)
+    return console if console.is_terminal else Console(stderr=as_json, width=_LOG_COLUMNS)
 
 
 def _run(console: Console, exit_: bool, port: int, lab_port: int, home: Path, picture: Path, as_json: bool) -> bool:
@@ -82,7 +89,7 @@ def _run(console: Console, exit_: bool, port: int, lab_port: int, home: Path, pi
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, highlight=False)
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
 
     with demo_world(home, load_settings().policies, airflow_port=port, lab_port=lab_port, say=say) as world:
         links = [

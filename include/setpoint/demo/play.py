@@ -12,6 +12,7 @@ from setpoint.demo.acts import Act
 from setpoint.demo.evidence import Witness
 from setpoint.demo.world import DemoWorld
 from setpoint.lab.world.state import FleetState
+from setpoint.model import Action, Decision
 
 SETTLE_IN_SECONDS = 30
 """How long the practice world publishes ordinary metrics before the first act: the policies look back this far."""
@@ -111,6 +112,8 @@ class _Storyteller:
     def __init__(self, world: DemoWorld, stage: Stage) -> None:
         self.world, self.stage = world, stage
         self._told: set[tuple[str, ...]] = set()
+        self._decided: set[tuple[str, str]] = set()
+        self._last: dict[str, Action] = {}
         self._since = 0.0
 
     def catch_up(self) -> None:
@@ -120,10 +123,7 @@ class _Storyteller:
             self._since = max(self._since, state.time)
         ledger, began = self.world.ledger, self.stage.began_at
         for decision in ledger.decisions_since(began):
-            why = decision.reasons[0].text
-            self._tell_once(
-                f"{decision.target}: {decision.action.value}: {why}", "decision", decision.run_id, decision.target
-            )
+            self._tell_decision(decision)
         for change in ledger.changes_since(began):
             plan = change.plan
             self._tell_once(
@@ -139,6 +139,15 @@ class _Storyteller:
                     change.change_id,
                     "outcome",
                 )
+
+    def _tell_decision(self, decision: Decision) -> None:
+        """Tell a decision, unless it is one hold after the other: that is what an ordinary day is made of."""
+        if (decision.run_id, decision.target) in self._decided:
+            return
+        self._decided.add((decision.run_id, decision.target))
+        before, self._last[decision.target] = self._last.get(decision.target), decision.action
+        if not before is decision.action is Action.HOLD:
+            self.stage.tell(f"{decision.target}: {decision.action.value}: {decision.reasons[0].text}")
 
     def _tell_once(self, text: str, *key: str) -> None:
         if key not in self._told:

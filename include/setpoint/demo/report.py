@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rich.table import Table
@@ -53,14 +54,14 @@ def _row(world: DemoWorld, at: Any, target: str, action: str, change: Any, reaso
 
 def fleets_report(world: DemoWorld) -> list[dict[str, Any]]:
     """How the fleets stand in AWS, and how many calls changed them."""
-    calls = world.lab.state().mutating_calls_by_group
+    calls = Counter(one.group for one in world.lab.calls() if one.action == "SetDesiredCapacity" and one.effective)
     groups = world.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
     return [
         {
             "fleet": group["AutoScalingGroupName"],
             "desired": group["DesiredCapacity"],
             "in_service": sum(one["LifecycleState"] == "InService" for one in group["Instances"]),
-            "capacity_calls": calls.get(group["AutoScalingGroupName"], 0),
+            "capacity_calls": calls[group["AutoScalingGroupName"]],
         }
         for group in groups
     ]

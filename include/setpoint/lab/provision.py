@@ -13,6 +13,9 @@ MAX_RECEIVES = 5
 HIGH_CPU_PERCENT = 70.0
 LOW_CPU_PERCENT = 30.0
 ALARM_PERIOD_SECONDS = 10
+HIGH_CPU_PERIODS = 2
+LOW_CPU_PERIODS = 3
+"""An alarm that waits as long as the policies look back wakes them when they can already decide."""
 IMAGE_ID = "ami-0a1b2c3d4e5f60718"  # the one of aws/images.json
 
 
@@ -171,7 +174,6 @@ class _Provisioner:
             "Dimensions": [{"Name": "AutoScalingGroupName", "Value": fleet.group}],
             "Statistic": "Average",
             "Period": ALARM_PERIOD_SECONDS,
-            "EvaluationPeriods": 1,
             "TreatMissingData": "missing",
             "AlarmActions": [topic_arn],
         }
@@ -181,6 +183,7 @@ class _Provisioner:
             AlarmDescription=f"CPU of {fleet.group} is high, or its metric is missing",
             ComparisonOperator="GreaterThanThreshold",
             Threshold=HIGH_CPU_PERCENT,
+            EvaluationPeriods=HIGH_CPU_PERIODS,
             InsufficientDataActions=[topic_arn],
             **common,
         )
@@ -189,6 +192,7 @@ class _Provisioner:
             AlarmDescription=f"CPU of {fleet.group} is low",
             ComparisonOperator="LessThanThreshold",
             Threshold=LOW_CPU_PERCENT,
+            EvaluationPeriods=LOW_CPU_PERIODS,
             **common,
         )
         return [high, low]

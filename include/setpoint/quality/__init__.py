@@ -7,3 +7,8 @@ neither; judging does.
 from setpoint.quality.judge import judge, judge_stored, without_held
 
 __all__ = ["judge", "judge_stored", "without_held"]
+
+import logging
+
+# It would fill a task's log with hundreds of lines about itself, on import and on each validation.
+logging.getLogger("great_expectations").setLevel(logging.WARNING)

@@ -43,17 +43,22 @@ def pull_batch(
 
 
 def judge_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore, now: datetime) -> QualityReport:
-    """Let the gate judge a batch."""
-    from setpoint.quality.judge import judge
+    """Let the gate judge a batch. A file that is missing or was altered is a verdict too: it fails every series."""
+    from setpoint.quality.judge import judge_stored
 
-    return judge(store.read(batch), batch, policy, now)
+    return judge_stored(store, batch, policy, now)[0]
 
 
 def aggregate_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore) -> tuple[Signal, ...]:
-    """Aggregate a batch into one signal per target, metric and aggregate."""
+    """Aggregate a batch into one signal per target, metric and aggregate; none when its file cannot be trusted."""
     from setpoint.signals.aggregate import aggregate
+    from setpoint.sources.batches import BatchError
 
-    return aggregate(store.read(batch), batch, policy)
+    try:
+        frame = store.read(batch)
+    except BatchError:
+        return ()  # the gate has failed the whole batch for the same reason, so nothing will be decided on it
+    return aggregate(frame, batch, policy)
 
 
 def decide_fleet(
