@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, select, update
 
 from setpoint.ledger import Conflict, CorruptRecord, Ledger, NotRecorded
 from setpoint.ledger.tables import EntryRow
@@ -55,7 +55,7 @@ def entries(url: str, kind: str) -> list[tuple[int, int, Any]]:
         query = select(EntryRow.attempt, EntryRow.position, EntryRow.value).where(EntryRow.kind == kind)
         rows = [tuple(row) for row in connection.execute(query.order_by(EntryRow.id))]
     engine.dispose()
-    return rows  # type: ignore[return-value]
+    return rows
 
 
 def test_a_run_from_start_to_finish(ledger: Ledger) -> None:
@@ -198,7 +198,7 @@ def test_an_altered_value_is_not_believed(ledger: Ledger, ledger_url: str) -> No
     with engine.begin() as connection:
         row = connection.execute(select(EntryRow.id, EntryRow.value).where(EntryRow.kind == "plan")).one()
         value = json.loads(json.dumps(row.value).replace('"to_units": 6', '"to_units": 60'))
-        connection.execute(EntryRow.__table__.update().where(EntryRow.id == row.id).values(value=value))
+        connection.execute(update(EntryRow).where(EntryRow.id == row.id).values(value=value))
     engine.dispose()
     with pytest.raises(CorruptRecord, match=rf"setpoint_entries {row.id}: the stored Plan"):
         ledger.plan_of(RUN)
