@@ -54,6 +54,10 @@ format: setup ## Put formatting and imports right
 bench: setup ## Measure, and write the figures to docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: docs
+docs: setup ## Write docs/reference/ from the code
+	$(BIN)/python scripts/reference.py $(ARGS)
+
 .PHONY: system-packages
 system-packages: ## Install PostgreSQL's server and Chromium with apt-get, for the tests
 	@scripts/system_packages.sh
