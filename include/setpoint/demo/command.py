@@ -67,7 +67,7 @@ def demo(
 
 
 def _console(as_json: bool) -> Console:
-    """Standard output, or standard error when the output is JSON; wide enough for the tables where nobody's window is."""
+    """Standard output, or standard error when that is for JSON; wide enough for the tables where there is no window."""
     console = Console(stderr=as_json)
     return console if console.is_terminal else Console(stderr=as_json, width=_LOG_COLUMNS)
 

@@ -1,7 +1,7 @@
 """The policy file: what one fleet does, when, on which numbers, within which limits.
 
-Field names are the field's own words (desired capacity, cooldown, settle, observation). Everything that
-depends on a registered name (``source``, ``strategy``, ``kind``) brings its own section; see :mod:`setpoint.policy.choice`.
+Field names are the field's own words (desired capacity, cooldown, settle, observation). Everything that depends
+on a registered name (``source``, ``strategy``, ``kind``) brings its own section; see :mod:`setpoint.policy.choice`.
 """
 
 from __future__ import annotations

@@ -32,6 +32,10 @@ GRACE = timedelta(minutes=2)
 """How long after its intent a change is left to the run that began it; a run's own retries end well before."""
 
 
+STRANDED_AFTER = timedelta(minutes=15)
+"""How long a run may take to decide, retries included, before it counts as dead."""
+
+
 @dataclass
 class Reconciled:
     """What one reconciliation of one policy found and did, in sentences."""
@@ -66,6 +70,7 @@ def reconcile(
     for change in ledger.changes_without_outcome(clock() - grace):
         if change.plan.policy == policy.name and clock() >= observation_ends(change, policy) + grace:
             _judge(change, policy, target, sources, store, ledger, clock, told)
+    _stranded(policy, ledger, clock(), told)
     _drift(policy, run_id, target, ledger, clock, told)
     for finding in told.findings:
         ledger.record_finding(finding)
@@ -132,6 +137,25 @@ def _judge(
     taken_back = roll_back(change, outcome, policy=policy, target=target, ledger=ledger, clock=clock)
     if isinstance(taken_back, Change):
         told.finished.append(f"{change.plan.target}: taken back: {taken_back.reason.text}")
+
+
+def _stranded(policy: Policy, ledger: Ledger, now: datetime, told: Reconciled) -> None:
+    """Events of runs that died without closing: those nothing was decided on wait again, for the next run."""
+    whole_run = policy.feedback.in_service_timeout + policy.feedback.after + STRANDED_AFTER
+    for run_id in ledger.stranded_runs(now - STRANDED_AFTER):
+        if not run_id.startswith(f"{policy.name}/"):
+            continue
+        if not ledger.decisions_of(run_id):
+            released = ledger.release_events(run_id)
+            text = f"{run_id} died before deciding; {len(released.waiting)} of its events are waiting again"
+            if released.given_up:
+                text += f", {len(released.given_up)} were given up after too many attempts"
+        elif run_id in ledger.stranded_runs(now - whole_run):
+            closed = ledger.close_events(run_id, "failed", now)
+            text = f"{run_id} decided and never closed; its {closed} events are closed as failed"
+        else:
+            continue
+        told.findings.append(_finding(policy, None, "stranded_events", text, None, None, now))
 
 
 def _drift(policy: Policy, run_id: str, target: Target, ledger: Ledger, clock: Clock, told: Reconciled) -> None:
@@ -208,7 +232,7 @@ def _out_of_bounds(
 
 def _finding(
     policy: Policy,
-    target: str,
+    target: str | None,
     kind: str,
     text: str,
     expected: int | None,

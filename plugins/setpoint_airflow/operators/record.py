@@ -12,7 +12,7 @@ from setpoint.model import Action, Decision
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.evaluate import Pulled
-from setpoint_airflow.runtime import utc_now
+from setpoint_airflow.runtime import Runtime, utc_now
 
 
 class HoldOperator(PolicyOperator):
@@ -61,21 +61,37 @@ class CloseRunOperator(PolicyOperator):
         failed = sorted(name for name, state in states.items() if state == "failed")
         with self.runtime(context) as run:
             decisions = run.ledger.decisions_of(run.run_id)
-            now = utc_now()
-            if not decisions and failed:
-                run.ledger.release_events(run.run_id)
-                reason = f"failed before deciding: {', '.join(failed)}; its events are waiting again"
-            elif not decisions:
+            if not decisions and not failed:
                 return "nothing to do"
-            else:
-                counts = {action: sum(one.action is action for one in decisions) for action in Action}
-                reason = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
-                run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions), now)
-                reason += f"; failed: {', '.join(failed)}" if failed else ""
-            run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
+            reason = _close_decided(run, decisions, failed) if decisions else _close_undecided(run, failed)
         if failed:
             raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
         return reason
+
+
+def _close_decided(run: Runtime, decisions: Sequence[Decision], failed: Sequence[str]) -> str:
+    counts = {action: sum(one.action is action for one in decisions) for action in Action}
+    reason = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
+    reason += f"; failed: {', '.join(failed)}" if failed else ""
+    now = utc_now()
+    run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions), now)
+    run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
+    return reason
+
+
+def _close_undecided(run: Runtime, failed: Sequence[str]) -> str:
+    """A run that died before it decided: its events wait again, for the next run."""
+    now = utc_now()
+    if run.ledger.run(run.run_id) is None:  # it died taking its events in
+        run.ledger.start_run(
+            run.run_id, run.policy.name, started_at=now, trigger="unknown", dry_run=run.policy.dry_run, event_ids=()
+        )
+    released = run.ledger.release_events(run.run_id)
+    reason = f"failed before deciding: {', '.join(failed)}; {len(released.waiting)} of its events are waiting again"
+    if released.given_up:
+        reason += f", {len(released.given_up)} were given up after too many attempts"
+    run.ledger.finish_run(run.run_id, "failed", reason, now)
+    return reason
 
 
 def _fate(decisions: Sequence[Decision]) -> Fate:
