@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_every_aws_command_is_one_of_the_api(where: str, arguments: list[str]) -
     # The AWS CLI's own name for the endpoint of a subscription.
     known |= {"--notification-endpoint"} if operation == "subscribe" else set()
     assert {word for word in rest if word.startswith("--")} <= known, where
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_test_that_is_named_is_there(page: Path) -> None:
+    """``tests/room/test_x.py::test_y`` names a test function in that file."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if not (REPOSITORY / file).is_file() or f"def {name}(" not in (REPOSITORY / file).read_text()
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)

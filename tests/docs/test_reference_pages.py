@@ -72,3 +72,16 @@ def test_every_field_of_a_policy_has_a_meaning() -> None:
 def test_a_docstring_becomes_markdown(docstring: str, expected: str) -> None:
     """Literals, roles and literal blocks are what our docstrings use."""
     assert markdown(docstring) == expected
+
+
+def test_every_direct_dependency_has_its_reason() -> None:
+    """Each package of the two requirements files has a row in the decision record, and no row is left over."""
+    record = (REPOSITORY / "docs" / "adr" / "0004-dependencies.md").read_text()
+    lines = [
+        line
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (REPOSITORY / name).read_text().splitlines()
+    ]
+    wanted = {re.split(r"[\[=]", line)[0] for line in lines if re.match(r"[A-Za-z]", line)}
+    rows = set(re.findall(r"^\| ([\w-]+) \|", record, re.MULTILINE)) - {"package"}
+    assert rows == wanted
