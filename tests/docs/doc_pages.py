@@ -51,7 +51,7 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
                 words = shlex.split(part)
                 while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                     words.pop(0)
-                if words[:4] == ["docker", "compose", "exec", "scheduler"]:
+                if words[:3] == ["docker", "compose", "exec"]:
                     words = words[4:]
                 if words and words[0].rpartition("/")[2] == program:
                     found.append((f"{block}: {line}", words[1:]))
