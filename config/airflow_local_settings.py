@@ -28,6 +28,8 @@ _LIBRARIES = (
     "airflow.providers.amazon.aws.operators.base_aws",
     "airflow.providers.amazon.aws.utils.waiter_with_logging",
     "airflow.providers.standard.decorators.python",
+    "airflow.providers.standard.operators.branch",
+    "airflow.providers.standard.triggers.temporal",
 )
 
 _OURS = ("setpoint", "setpoint_airflow")
@@ -73,6 +75,28 @@ def _preload() -> None:
             # The boundary of the scheduler's process: one broken module must not stop every Dag. The task that needs
             # it imports it again, fails, and says so where the user looks.
             log.warning("%s cannot be imported, so tasks that use it will fail", name, exc_info=True)
+    try:
+        _warm()
+    except Exception:
+        log.warning("warming up failed; tasks work, and take longer", exc_info=True)  # the same boundary
+
+
+def _warm() -> None:
+    """Do once what would be done again by the first use in every task."""
+    from airflow.models import import_all_models
+    from airflow.plugins_manager import ensure_plugins_loaded
+    from sqlalchemy.orm import configure_mappers
+
+    from setpoint_airflow.providers import warm_up
+
+    # Else the ledger's first query in each task does this: an SQLAlchemy query configures every mapper in the process,
+    # and Airflow imports all its models then (measured: 0.6 s).
+    import_all_models()
+    configure_mappers()
+    # Each task looks for plugins first.
+    ensure_plugins_loaded()
+    # Reads botocore's descriptions of the services. No credentials are looked for, and nothing is sent.
+    warm_up()
 
 
 if _forks_tasks(_sys.argv) and _os.environ.get("SETPOINT_PRELOAD", "1") != "0":

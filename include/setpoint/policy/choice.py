@@ -1,8 +1,8 @@
 """Policy sections whose shape depends on a registered name.
 
 ``source:``, ``strategy:``, ``kind:`` pick an implementation, and the implementation's own ``Config`` model says what
-else may stand there. The union is built from the registry when the policy model is, so a newly registered name is validated,
-and stands in the JSON schema, without another line.
+else may stand there. The union is built from the registry when the policy model is, so a newly registered name is
+validated, and stands in the JSON schema, without another line.
 """
 
 from __future__ import annotations

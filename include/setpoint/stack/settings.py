@@ -61,7 +61,7 @@ class StackSettings(Value):
     """Everybody who reaches the loopback port is an administrator: for demos and tests on one's own machine."""
     parallelism: Annotated[int, Field(ge=1, le=64)] = 8
     """How many tasks run at once, which is also how many LocalExecutor workers there are."""
-    scheduler_idle_sleep_seconds: Annotated[float, Field(gt=0)] = 0.1
+    scheduler_idle_sleep_seconds: Annotated[float, Field(gt=0)] = 0.05
     parse_interval_seconds: Annotated[int, Field(ge=1)] = 15
     """How often a Dag file is parsed again; a changed policy is seen this late."""
     preload: bool = True
