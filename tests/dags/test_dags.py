@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,7 @@ BAG = textwrap.dedent(
                 "schedule": type(dag.timetable).__name__,
                 "documented": bool(dag.doc_md),
                 "catchup": dag.catchup,
-                "params": {key: param.schema for key, param in dag.params.items_raw()} if hasattr(dag.params, "items_raw")
-                    else {key: dag.params.get_param(key).schema for key in dag.params},
+                "params": {key: dag.params.get_param(key).schema for key in dag.params},
             }
             for name, dag in bag.dags.items()
         },
@@ -83,7 +83,7 @@ def test_the_graph_reads_like_the_sentence(examples: dict[str, Any]) -> None:
     """Event → MetricBatch → QualityReport → Signal → Decision → Change → Outcome, task by task."""
     downstream = examples["dags"]["setpoint.storefront-web"]["downstream"]
     chain = ["take_events", "pull_metrics", "validate", "aggregate", "decide"]
-    for before, after in zip(chain, chain[1:], strict=False):
+    for before, after in pairwise(chain):
         assert downstream[before] == [after]
     assert {"scale_out", "scale_in", "hold", "quarantine"} <= set(downstream["decide"])
     assert "feedback.in_service" in downstream["scale_out"]
@@ -134,7 +134,7 @@ def test_a_broken_policy_fails_alone_and_visibly(tmp_path: Path) -> None:
 
 
 def test_importing_the_plugins_folder_shadows_no_module(tmp_path: Path) -> None:
-    """Only the registration file is imported by its flat name, so no file of the package replaces a library's module."""
+    """Only the registration file is imported by its flat name, so nothing of the package replaces a library's module."""
     code = textwrap.dedent(
         """
         import sys

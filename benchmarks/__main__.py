@@ -1,0 +1,104 @@
+"""Run the benchmarks and write their figures into docs/performance.md.
+
+    .venv/bin/python -m benchmarks [latency] [batch]
+
+``latency`` takes about ten minutes a database, most of it the baseline, which is slow; ``batch`` takes one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import batch
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- {name}: end -->"
+
+
+def latency_table(events: int, baseline: int) -> str:
+    """Measure both databases, each in a process of its own."""
+    results = [_latency(database, events, baseline) for database in ("sqlite", "postgresql")]
+    lines = [
+        "| database | events | median | p95 | most | baseline median | ratio to baseline |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        ours, stock = one["setpoint"], one.get("baseline")
+        lines.append(
+            f"| {one['database']} | {ours['events']} | {ours['median_seconds']} s | {ours['p95_seconds']} s "
+            f"| {ours['max_seconds']} s | {stock['median_seconds']} s | {one['ratio']} |"
+            if stock
+            else f"| {one['database']} | {ours['events']} | {ours['median_seconds']} s | {ours['p95_seconds']} s "
+            f"| {ours['max_seconds']} s | not measured | |"
+        )
+    lines += ["", "Where the time goes: seconds after the event at which each hop had ended, median.", ""]
+    hops = list(results[0]["setpoint"]["hops_median_seconds"])
+    lines += [f"| database | {' | '.join(hops)} |", "|---" * (len(hops) + 1) + "|"]
+    for one in results:
+        seconds = one["setpoint"]["hops_median_seconds"]
+        lines.append(f"| {one['database']} | {' | '.join(str(seconds.get(hop, '')) for hop in hops)} |")
+    return "\n".join(lines)
+
+
+def _latency(database: str, events: int, baseline: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.latency", "--database", database]
+    done = subprocess.run(
+        [*command, "--events", str(events), "--baseline", str(baseline)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=3600,
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def batch_table() -> str:
+    """Setpoint's gate and aggregation against the textbook way."""
+    lines = [
+        "| targets | rows | plain | Setpoint | plain / Setpoint | plain peak | Setpoint peak |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.targets} | {row.rows} | {row.plain_ms:.0f} ms | {row.ours_ms:.0f} ms | {row.ratio:.1f} "
+        f"| {row.plain_mb:.0f} MB | {row.ours_mb:.0f} MB |"
+        for row in batch.measure()
+    ]
+    return "\n".join(lines)
+
+
+def write(name: str, table: str) -> None:
+    """Put a table between its marks in the page, with the machine and the day."""
+    text = PAGE.read_text()
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    head, _, rest = text.partition(begin)
+    _, _, tail = rest.partition(end)
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {datetime.now(UTC):%Y-%m-%d}."
+    PAGE.write_text(f"{head}{begin}\n\n{table}\n\n{machine}\n\n{end}{tail}")
+
+
+def main() -> None:
+    """Run what is asked for; everything when nothing is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", help="latency, batch; both when left out")
+    parser.add_argument("--events", type=int, default=20)
+    parser.add_argument("--baseline", type=int, default=3)
+    asked = parser.parse_args()
+    if unknown := set(asked.what) - {"latency", "batch"}:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are latency and batch")
+    if not asked.what or "batch" in asked.what:
+        write("batch", batch_table())
+    if not asked.what or "latency" in asked.what:
+        write("latency", latency_table(asked.events, asked.baseline))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a person sees: the real UI of the real Airflow, in Chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def page(live: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A page of Debian's Chromium, without any network but loopback."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("Chromium is not installed; make system-packages installs Debian's")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
+        page = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=live.stack.settings.api_url)
+        page.set_default_timeout(60_000)
+        yield page
+        browser.close()
+
+
+def picture(page: Any, name: str, tmp_path: Path) -> None:
+    """Keep a picture, for whoever looks into a failure."""
+    page.screenshot(path=tmp_path / f"{name}.png")
+
+
+def test_the_graph_reads_like_the_sentence(live: Any, page: Any, tmp_path: Path) -> None:
+    """Every step of the design's sentence stands in the Dag's graph."""
+    page.goto("/dags/setpoint.alarm")
+    page.get_by_label(re.compile("Show Graph")).first.click()
+    for step in ("take_events", "pull_metrics", "validate", "aggregate", "decide", "hold", "quarantine", "scale_out"):
+        page.get_by_text(step, exact=False).first.wait_for()
+    picture(page, "graph", tmp_path)
+
+
+def test_the_trigger_form_says_what_is_right(live: Any, page: Any, tmp_path: Path) -> None:
+    """The form names each field and the limits of the policy."""
+    page.goto("/dags/setpoint.manual")
+    page.get_by_label("Trigger Dag").first.click()
+    for text in ("Targets", "Wanted capacity", "2 to 20", "Dry run", "Reason"):
+        page.get_by_text(text, exact=False).first.wait_for()
+    picture(page, "form", tmp_path)
+
+
+def test_the_mistakes_of_a_broken_policy_are_on_the_home_page(live: Any, page: Any, tmp_path: Path) -> None:
+    """The home page shows the import error; opened, it names the file, the line and the mistake."""
+    live.until(live.api.import_errors, "the import error of the broken policy")
+    page.goto("/")
+    page.get_by_text(re.compile(r"Dag Import Error", re.IGNORECASE)).first.click()
+    page.get_by_text(re.compile("setpoint_policy_problems")).first.click()
+    page.get_by_text(re.compile("limits")).first.wait_for()
+    picture(page, "problems", tmp_path)
