@@ -18,9 +18,10 @@ def trigger_form(policy: Policy) -> dict[str, Param]:
     limits, names = policy.limits, list(policy.targets.names())
     fleet = {"type": "string", "minLength": 1, "maxLength": 255} | ({"enum": names} if names else {})
     return {
+        # The UI asks for every field whose type does not allow null.
         "targets": Param(
-            [],
-            type="array",
+            None,
+            type=["null", "array"],
             items=fleet,
             uniqueItems=True,
             title="Targets",
@@ -44,8 +45,8 @@ def trigger_form(policy: Policy) -> dict[str, Param]:
             **({"const": True} if policy.dry_run else {}),
         ),
         "reason": Param(
-            "",
-            type="string",
+            None,
+            type=["null", "string"],
             maxLength=500,
             format="multiline",
             title="Reason",

@@ -39,6 +39,7 @@ FLEETS = (
     "drift",
     "crash",
     "sensor",
+    "form",
     "harm",
 )
 

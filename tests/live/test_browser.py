@@ -44,13 +44,17 @@ def test_the_graph_reads_like_the_sentence(live: Any, page: Any, tmp_path: Path)
     picture(page, "graph", tmp_path)
 
 
-def test_the_trigger_form_says_what_is_right(live: Any, page: Any, tmp_path: Path) -> None:
-    """The form names each field and the limits of the policy."""
-    page.goto("/dags/setpoint.manual")
+def test_a_person_fills_the_trigger_form_in(live: Any, page: Any, tmp_path: Path) -> None:
+    """The form names each field and the limits; with one field filled in, it starts the run that was asked for."""
+    page.goto("/dags/setpoint.form")
     page.get_by_label("Trigger Dag").first.click()
     for text in ("Targets", "Wanted capacity", "2 to 20", "Dry run", "Reason"):
         page.get_by_text(text, exact=False).first.wait_for()
+    page.locator("[name='element_wanted_units']").first.fill("4")
     picture(page, "form", tmp_path)
+    page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
+
+    live.until(lambda: live.desired("form") == 4, "the capacity that was asked for")
 
 
 def test_the_mistakes_of_a_broken_policy_are_on_the_home_page(live: Any, page: Any, tmp_path: Path) -> None:
