@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,16 +14,21 @@ from setpoint.testing.values import NOW, a_planned_change
 MakeResult = Callable[[ChangeState], ApplyResult]
 
 
-def an_outcome(change_id: str = "one", verdict: HealthVerdict = HealthVerdict.HEALTHY) -> Outcome:
+def an_outcome(
+    change_id: str = "one",
+    verdict: HealthVerdict = HealthVerdict.HEALTHY,
+    followed: Followed = Followed.KEEP,
+    recorded_at: datetime = NOW,
+) -> Outcome:
     return Outcome(
         change_id=change_id,
         policy="web",
         run_id="run-1",
         target="web-1",
         verdict=verdict,
-        followed=Followed.KEEP,
+        followed=followed,
         reasons=(Reason(code="within_limits", text="latency 120 ms of 250 ms allowed"),),
-        recorded_at=NOW,
+        recorded_at=recorded_at,
     )
 
 
@@ -62,3 +67,57 @@ def test_changes_without_outcome(ledger: Ledger, result: MakeResult) -> None:
     ledger.begin_change(a_planned_change("t5", change_id="applying"), NOW - timedelta(minutes=10))
     found = ledger.changes_without_outcome(NOW - timedelta(minutes=5))
     assert [one.change_id for one in found] == ["unjudged", "still applied"]
+
+
+def harmful(ledger: Ledger, result: MakeResult, change_id: str, target: str, judged_minutes_ago: int = 5) -> None:
+    applied(ledger, result, change_id, target, 30)
+    ledger.settle_change(change_id, Reason(code="in_service", text="in service"), NOW)
+    at = NOW - timedelta(minutes=judged_minutes_ago)
+    ledger.record_outcome(an_outcome(change_id, HealthVerdict.DEGRADED, Followed.ROLL_BACK, at))
+
+
+def due(ledger: Ledger) -> list[str]:
+    return [one.change_id for one in ledger.rollbacks_due(NOW - timedelta(hours=1), NOW - timedelta(minutes=5))]
+
+
+def test_rollbacks_due(ledger: Ledger, result: MakeResult) -> None:
+    """Due is what an outcome of the time asked for says, and nothing else; the bounds of that time count."""
+    harmful(ledger, result, "on time", "t1", judged_minutes_ago=5)
+    harmful(ledger, result, "an hour old", "t2", judged_minutes_ago=60)
+    harmful(ledger, result, "too old", "t3", judged_minutes_ago=61)
+    harmful(ledger, result, "too young", "t4", judged_minutes_ago=4)
+    applied(ledger, result, "kept", "t5", 30)
+    ledger.record_outcome(an_outcome("kept", HealthVerdict.DEGRADED, recorded_at=NOW - timedelta(minutes=10)))
+    applied(ledger, result, "unjudged", "t6", 30)
+    assert due(ledger) == ["on time", "an hour old"]
+
+
+@pytest.mark.parametrize("state", [one for one in ChangeState if one is not ChangeState.SETTLED])
+def test_a_rollback_that_came_to_nothing_is_still_due(ledger: Ledger, result: MakeResult, state: ChangeState) -> None:
+    """Refused and failed took nothing back; a roll-back under way, or one that found nothing to do, is enough."""
+    harmful(ledger, result, "one", "web-1")
+    ledger.begin_change(a_planned_change("web-1", 6, 4, change_id="back", reverts="one"), NOW)
+    if state is not ChangeState.APPLYING:
+        ledger.finish_change("back", result(state), NOW)
+    assert due(ledger) == (["one"] if state in (ChangeState.REFUSED, ChangeState.FAILED) else [])
+    assert [one.state for one in ledger.rollbacks_of("one")] == [state]
+
+
+def test_a_change_that_was_moved_on_is_not_taken_back(ledger: Ledger, result: MakeResult) -> None:
+    """A later effective change of the target settles it; one of another target, or one that was refused, does not."""
+    harmful(ledger, result, "one", "web-1")
+    applied(ledger, result, "elsewhere", "web-2", 3)
+    ledger.refuse_change(a_planned_change("web-1", change_id="refused"), Reason(code="dry_run", text="dry"), NOW)
+    assert due(ledger) == ["one"]
+    applied(ledger, result, "later", "web-1", 3)
+    assert due(ledger) == []
+
+
+def test_every_attempt_to_take_back_is_kept(ledger: Ledger, result: MakeResult) -> None:
+    """The attempts are told in their order; another change's are not among them."""
+    harmful(ledger, result, "one", "web-1")
+    for name, reverts in (("first", "one"), ("other", "another"), ("second", "one")):
+        planned = a_planned_change("web-1", 6, 4, change_id=name, reverts=reverts)
+        ledger.refuse_change(planned, Reason(code="operation_in_progress", text="a refresh"), NOW)
+    assert [one.change_id for one in ledger.rollbacks_of("one")] == ["first", "second"]
+    assert ledger.rollbacks_of("nothing") == ()

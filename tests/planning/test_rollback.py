@@ -41,6 +41,15 @@ def test_a_retry_plans_the_same_rollback():
     assert first == second
 
 
+def test_every_attempt_is_a_change_of_its_own():
+    """A second attempt does the same under another identity, and that one is always the same too."""
+    first, second, again = (plan_rollback(a_change(), a_state(desired=6), a_policy(), OUTCOME, n) for n in (1, 2, 2))
+
+    assert second == again
+    assert second.change_id != first.change_id
+    assert second.model_copy(update={"change_id": first.change_id}) == first
+
+
 @pytest.mark.parametrize(
     ("name", "change", "state", "policy", "code"),
     [

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from datetime import datetime
 
+from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy.orm import aliased
+
+from setpoint.ledger.changes import EFFECTIVE, select_changes, took_effect
 from setpoint.ledger.entries import Subject, append_one
 from setpoint.ledger.errors import NotRecorded
 from setpoint.ledger.store import Store, restore
 from setpoint.ledger.tables import ChangeRow, OutcomeRow
-from setpoint.model.outcome import Outcome
+from setpoint.model.change import Change, ChangeState
+from setpoint.model.outcome import Followed, Outcome
+
+_CAME_TO_NOTHING = (ChangeState.REFUSED.value, ChangeState.FAILED.value)
 
 
 class Outcomes(Store):
@@ -43,6 +50,38 @@ class Outcomes(Store):
         """The verdict on a change, or ``None`` when there is none yet."""
         with self._database.read() as connection:
             return find_outcome(connection, change_id)
+
+    def rollbacks_of(self, change_id: str) -> tuple[Change, ...]:
+        """The attempts to take a change back, in the order in which they were begun or refused."""
+        with self._database.read() as connection:
+            return select_changes(connection, ChangeRow.reverts == change_id)
+
+    def rollbacks_due(self, since: datetime, until: datetime) -> tuple[Change, ...]:
+        """Changes whose outcome says that they are taken back, and that nothing took back; oldest first.
+
+        Left out are those whose target a later change moved on, whichever policy it came from, and those with a
+        roll-back that is under way or found the target back already. One that was refused or failed is no roll-back.
+
+        :param since: only outcomes recorded at or after this moment,
+        :param until: and at or before this one.
+        """
+        later = aliased(ChangeRow)
+        moved_on = and_(later.target_kind == ChangeRow.target_kind, later.target == ChangeRow.target)
+        moved_on &= and_(later.seq > ChangeRow.seq, later.state.in_(EFFECTIVE))
+        taken_back = and_(later.reverts == ChangeRow.change_id, later.state.not_in(_CAME_TO_NOTHING))
+        settled_by = select(later.seq).where(or_(moved_on, taken_back)).exists()
+        harmful = (
+            select(OutcomeRow.change_id)
+            .where(
+                OutcomeRow.change_id == ChangeRow.change_id,
+                OutcomeRow.followed == Followed.ROLL_BACK.value,
+                OutcomeRow.recorded_at >= since,
+                OutcomeRow.recorded_at <= until,
+            )
+            .exists()
+        )
+        with self._database.read() as connection:
+            return select_changes(connection, took_effect(), harmful, ~settled_by)
 
 
 def find_outcome(connection: Connection, change_id: str) -> Outcome | None:

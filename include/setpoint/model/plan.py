@@ -50,9 +50,12 @@ class PlannedChange(Value):
             reverts=reverts,
         )
 
-    def reversed(self, reason: str) -> Self:
-        """The change that takes this one back, in the same run. The same change always gives the same one."""
-        what = (self.target, self.to_units, self.from_units, self.change_id)
+    def reversed(self, reason: str, attempt: int = 1) -> Self:
+        """The change that takes this one back, in the same run. The same change and attempt always give the same one.
+
+        :param attempt: from 1; one more for each earlier one that ended without taking anything back.
+        """
+        what = (self.target, self.to_units, self.from_units, self.change_id, *([attempt] if attempt > 1 else []))
         return self.model_copy(
             update={
                 "change_id": digest(self.policy, self.run_id, self.target_kind, *what),

@@ -7,7 +7,9 @@ from setpoint.model import Change, Outcome, PlannedChange, Reason, TargetState
 from setpoint.policy.schema import Policy
 
 
-def plan_rollback(change: Change, state: TargetState, policy: Policy, outcome: Outcome) -> PlannedChange | Reason:
+def plan_rollback(
+    change: Change, state: TargetState, policy: Policy, outcome: Outcome, attempt: int = 1
+) -> PlannedChange | Reason:
     """The change that brings a target back to where it stood, or why there is none.
 
     Only an effective change is taken back, only while the target still stands where it left it, and only to a capacity
@@ -16,6 +18,7 @@ def plan_rollback(change: Change, state: TargetState, policy: Policy, outcome: O
 
     :param state: how the target stands now.
     :param outcome: the outcome that asks for it; its first reason becomes the new change's.
+    :param attempt: from 1; each attempt is a change of its own, so that each is on record with what came of it.
     """
     plan = change.plan
     if plan.reverts is not None:
@@ -29,5 +32,5 @@ def plan_rollback(change: Change, state: TargetState, policy: Policy, outcome: O
     if state.desired_units != plan.to_units:
         text = f"{plan.target} was left at {plan.to_units} and has {state.desired_units} now: a later change holds"
         return Reason.of("superseded", text)
-    back = plan.reversed(f"takes change {change.change_id} back: {outcome.reasons[0].text}")
+    back = plan.reversed(f"takes change {change.change_id} back: {outcome.reasons[0].text}", attempt)
     return out_of_bounds(back, policy, state) or back
