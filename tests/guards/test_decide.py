@@ -12,6 +12,7 @@ from setpoint.model import Action, Decision, Operation, QualityReport, Request, 
 from setpoint.policy.schema import Policy
 from setpoint.testing.values import NOW, a_policy, a_report, a_signal, a_state
 
+TARGETS = ("web-1", "web-2")
 HIGH, MID, LOW = [80.0] * 5, [50.0] * 5, [10.0] * 5
 
 
@@ -182,6 +183,24 @@ def test_the_first_guard_that_holds_ends_it():
     assert [one.guard for one in decided(states=states, report=degraded)["web-1"].constraints] == ["quality"]
     assert [one.guard for one in decided(states=states, memory=memory)["web-1"].constraints] == ["operation"]
     assert [one.guard for one in decided(memory=memory)["web-1"].constraints] == ["open_change"]
+
+
+def test_a_change_waits_for_the_verdict_on_the_last_one():
+    """A harmful change that another one followed would never be judged: so none follows, whoever asks for it."""
+    resting = NOW - timedelta(minutes=11)
+    memory = {name: TargetMemory(target=name, last_in_at=resting, unjudged_change_id="abc") for name in TARGETS}
+    strict = a_policy(feedback={"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": "hold"})
+    loads = {"web-1": HIGH, "web-2": LOW}
+
+    by_default = decided(loads, memory=memory)
+    holding = decided(loads, strict, memory=memory)
+    asked = decided(loads, strict, memory=memory, request=Request(wanted_units=9))
+
+    assert [one.action for one in by_default.values()] == [Action.SCALE_OUT, Action.HOLD]
+    assert codes(by_default["web-2"])[0] == "change_unjudged"
+    assert {(one.action, codes(one)[0]) for one in (*holding.values(), *asked.values())} == {
+        (Action.HOLD, "change_unjudged")
+    }
 
 
 def test_several_constraints_are_all_recorded():

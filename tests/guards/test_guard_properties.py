@@ -11,14 +11,16 @@ from setpoint.guards.decide import decide
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.reasons import REASONS
 from setpoint.guards.recheck import recheck
+from setpoint.guards.unjudged import DEAD_AFTER
 from setpoint.model import Action, Decision, Operation, PlannedChange, Request, Verdict
+from setpoint.policy.schema import UntilJudged
 from setpoint.testing.values import NOW, a_policy, a_report, a_signal, a_state
 
 TARGETS = ("web-1", "web-2", "web-3")
 UNITS = st.integers(0, 30)
 STEP = st.integers(1, 12) | st.sampled_from(["10%", "50%", "200%"])
 POINTS = st.lists(st.none() | st.floats(0, 100), max_size=8) | st.sampled_from([[90.0] * 6, [5.0] * 6])
-AGO = st.none() | st.integers(-120, 1200)
+AGO = st.none() | st.integers(-120, 2400)
 
 
 @st.composite
@@ -39,6 +41,12 @@ def policies(draw):
             "max_step": draw(st.fixed_dictionaries({}, optional={"out": STEP, "in": STEP})),
             "cooldown": {"out": f"{draw(st.integers(0, 300))}s", "in": f"{draw(st.integers(0, 900))}s"},
         },
+        feedback={
+            "after": f"{draw(st.integers(3, 10))}m",
+            "in_service_timeout": f"{draw(st.integers(0, 10))}m",
+            "healthy": {"cpu": {"max": 90}},
+            "until_judged": draw(st.sampled_from(["hold", "hold_scale_in"])),
+        },
     )
 
 
@@ -58,6 +66,7 @@ def fleets(draw):
             last_out_at=None if out_ago is None else NOW - timedelta(seconds=out_ago),
             last_in_at=None if in_ago is None else NOW - timedelta(seconds=in_ago),
             open_change_id=draw(st.sampled_from([None, None, None, "other"])),
+            unjudged_change_id=None if out_ago is in_ago is None else draw(st.sampled_from([None, "another"])),
         )
         if draw(st.integers(0, 9)):
             verdicts[target] = {"cpu": draw(st.sampled_from(list(Verdict)))}
@@ -167,6 +176,21 @@ def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
             assert remembered.open_change_id is None
             assert remembered.last_change_at is None or NOW - remembered.last_change_at >= rest
             assert not any(one.action in busy.blocks for busy in fleet["states"][one.target].operations)
+
+
+@settings(max_examples=200)
+@given(policy=policies(), fleet=fleets())
+def test_nothing_overtakes_a_verdict(policy, fleet):
+    """While the last change is unjudged, nothing scales in, and nothing at all changes where the policy says hold."""
+    feedback = policy.feedback
+    for one in decided(policy, fleet):
+        remembered = fleet["memory"][one.target]
+        if remembered.unjudged_change_id is not None and one.action.changes:
+            judged_by_now = NOW - remembered.last_change_at >= (
+                feedback.in_service_timeout + feedback.after + DEAD_AFTER
+            )
+            may_go_on = feedback.until_judged is UntilJudged.HOLD_SCALE_IN and one.action is Action.SCALE_OUT
+            assert judged_by_now or may_go_on
 
 
 @settings(max_examples=60)

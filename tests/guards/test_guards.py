@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from setpoint.guards.bounds import Bounds, bounds
 from setpoint.guards.candidate import Candidate, GuardContext
@@ -14,6 +15,7 @@ from setpoint.guards.open_change import open_change
 from setpoint.guards.operation import operation
 from setpoint.guards.quality import quality
 from setpoint.guards.trust import Trust, trust_of
+from setpoint.guards.unjudged import DEAD_AFTER, unjudged
 from setpoint.model import Action, Operation, Reason, Verdict
 from setpoint.testing.values import NOW, a_policy, a_report, a_state
 
@@ -198,3 +200,55 @@ def test_a_constraint_records_before_and_after():
     ]
     assert [one.code for one in held.reasons] == ["cooldown", "above_threshold", "bounds"]
     assert held.action is Action.HOLD
+
+
+def an_unjudged(until_judged: str, ago: timedelta = timedelta(minutes=1)) -> GuardContext:
+    """A target whose last change nobody has judged yet: in service within 10 minutes, watched for 5."""
+    feedback = {"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": until_judged}
+    remembered = TargetMemory(target="web-1", last_out_at=NOW - ago, unjudged_change_id="abc")
+    return GuardContext(a_policy(feedback=feedback), a_state(), CLEAN, remembered, NOW)
+
+
+@pytest.mark.parametrize(
+    ("until_judged", "wanted", "expected"),
+    [
+        ("hold", 6, (4, "change_unjudged")),
+        ("hold", 3, (4, "change_unjudged")),
+        ("hold_scale_in", 6, (6, "untouched")),
+        ("hold_scale_in", 3, (4, "change_unjudged")),
+    ],
+)
+def test_unjudged(until_judged, wanted, expected):
+    """A change waits for the verdict on the one before; a growing load only where the policy says hold."""
+    assert outcome(unjudged(candidate(4, wanted), an_unjudged(until_judged))) == expected
+
+
+def test_unjudged_says_which_change_and_how_long():
+    """The reason names the change, its age, the rule, and when the wait ends at the latest."""
+    held = unjudged(candidate(4, 3), an_unjudged("hold_scale_in"))
+
+    assert held.reasons[0].text == (
+        "change abc of web-1, 60 s ago, still waits for its verdict or its roll-back; "
+        "until_judged is hold_scale_in, 1740 s left at most"
+    )
+
+
+@pytest.mark.parametrize(("short_of", "expected"), [(1, "change_unjudged"), (0, "untouched"), (-1, "untouched")])
+def test_a_dead_run_does_not_hold_for_ever(short_of, expected):
+    """Once any run would have judged the change, and a quarter of an hour more has passed, nothing waits for it."""
+    ago = timedelta(minutes=15) + DEAD_AFTER - timedelta(seconds=short_of)
+
+    assert outcome(unjudged(candidate(4, 3), an_unjudged("hold", ago)))[1] == expected
+
+
+def test_an_unjudged_change_in_the_future_is_just_now():
+    """A clock that was set back does not let a change through."""
+    held = unjudged(candidate(4, 3), an_unjudged("hold", -timedelta(minutes=1)))
+
+    assert "0 s ago" in held.reasons[0].text
+
+
+def test_an_unjudged_change_has_a_time():
+    """A memory that could not say since when a change waits for its verdict is refused: the wait would have no end."""
+    with pytest.raises(ValidationError, match="when it was applied"):
+        TargetMemory(target="web-1", unjudged_change_id="abc")

@@ -12,6 +12,7 @@ from setpoint.policy.schema import Policy
 from setpoint.testing.values import NOW, a_planned_change, a_policy, a_state
 
 LATER = NOW + timedelta(minutes=10)
+UNJUDGED = {"last_out_at": NOW - timedelta(minutes=11), "unjudged_change_id": "another"}
 REFRESH = Operation(kind="instance_refresh", detail="40 % done")
 
 
@@ -113,3 +114,38 @@ def test_a_rollback_keeps_to_every_other_guard(given, code):
 def test_a_target_outside_the_bounds_may_come_back_in_steps():
     """A change towards the bounds from outside is applied, though it does not reach them yet."""
     assert refusal(a_planned_change(from_units=14, to_units=13), a_state(desired=14)) is None
+
+
+@pytest.mark.parametrize(
+    ("until_judged", "to_units", "code"),
+    [
+        ("hold", 6, "change_unjudged"),
+        ("hold", 3, "change_unjudged"),
+        ("hold_scale_in", 6, None),
+        ("hold_scale_in", 3, "change_unjudged"),
+    ],
+)
+def test_waits_for_the_verdict_on_a_change_that_came_in_between(until_judged, to_units, code):
+    """Another run's change that nobody has judged yet is not followed, by the same rule as when deciding."""
+    policy = a_policy(feedback={"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": until_judged})
+
+    assert refusal(a_planned_change(to_units=to_units), policy=policy, memory=UNJUDGED) == code
+
+
+def test_a_rollback_does_not_wait_for_a_verdict():
+    """Taking a harmful change back follows a verdict: it cannot wait for one."""
+    policy = a_policy(feedback={"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": "hold"})
+    harmful = a_planned_change()
+    memory = {**UNJUDGED, "unjudged_change_id": harmful.change_id}
+
+    assert refusal(harmful.reversed("it hurt"), a_state(desired=6), policy, memory) is None
+
+
+@pytest.mark.parametrize(("from_units", "to_units"), [(14, 10), (1, 2)])
+def test_a_target_outside_the_bounds_does_not_wait_for_a_verdict(from_units, to_units):
+    """What brings a target back inside the policy's bounds is let through: the bounds come first."""
+    policy = a_policy(feedback={"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": "hold"})
+
+    assert (
+        refusal(a_planned_change("web-1", from_units, to_units), a_state(desired=from_units), policy, UNJUDGED) is None
+    )

@@ -53,6 +53,20 @@ def test_waits_for_what_any_change_waits_for():
     assert repaired(14, memory=resting).reasons[0].code == "cooldown"
 
 
+def test_does_not_wait_for_a_verdict():
+    """The bounds come first: deciding and applying, a target outside them is brought back before any verdict."""
+    feedback = {"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": "hold"}
+    policy = a_policy(reconcile="repair", feedback=feedback)
+    unjudged = TargetMemory(target="web-1", last_out_at=NOW - timedelta(minutes=11), unjudged_change_id="abc")
+    state = a_state(desired=14)
+    decision = decide_repair(policy, run_id="run-1", state=state, memory=unjudged, now=NOW)
+
+    assert (decision.action, decision.to_units) == (Action.SCALE_IN, 10)
+    change = PlannedChange.of(decision, policy.targets.kind)
+    later = NOW + timedelta(minutes=10)
+    assert recheck(change, plan_expires_at=later, policy=policy, state=state, memory=unjudged, now=NOW) is None
+
+
 def test_says_when_the_provider_forbids_it():
     """A provider that allows nothing of what the policy allows is a conflict for a person to solve."""
     decision = repaired(20, min_units=15)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate
-from setpoint.model import ApplyResult, ChangeState, PlannedChange, Reason
+from setpoint.model import ApplyResult, ChangeState, Followed, HealthVerdict, Outcome, PlannedChange, Reason
 from setpoint.testing.values import NOW, a_planned_change
 
 TARGETS = ("web-1", "web-2")
@@ -41,6 +41,7 @@ class ChangeMachine(RuleBasedStateMachine):
         self.planned: dict[str, PlannedChange] = {}
         self.begun: list[str] = []
         self.applied: set[str] = set()
+        self.judged: dict[str, Followed] = {}
         self.now = NOW
 
     def teardown(self) -> None:
@@ -53,6 +54,15 @@ class ChangeMachine(RuleBasedStateMachine):
 
     def open_on(self, target: str) -> list[str]:
         return [key for key, state in self.states.items() if state.open and self.planned[key].target == target]
+
+    def waits_for_verdict(self, change: PlannedChange) -> bool:
+        came_to_nothing = (ChangeState.REFUSED, ChangeState.FAILED)
+        taken_back = any(
+            self.planned[key].reverts == change.change_id and state not in came_to_nothing
+            for key, state in self.states.items()
+        )
+        followed = self.judged.get(change.change_id)
+        return change.reverts is None and (followed is None or (followed is Followed.ROLL_BACK and not taken_back))
 
     @rule(target=changes, where=st.sampled_from(TARGETS), up=st.booleans(), dry_run=st.booleans())
     def plan(self, where: str, up: bool, dry_run: bool) -> object:
@@ -143,6 +153,24 @@ class ChangeMachine(RuleBasedStateMachine):
         self.ledger.settle_change(change_id, reason, self.now)
         self.states[change_id] = ChangeState.SETTLED
 
+    @rule(change_id=changes, followed=st.sampled_from(Followed))
+    def judge(self, change_id: str, followed: Followed) -> None:
+        if change_id not in self.applied:
+            return
+        self.tick()
+        outcome = Outcome(
+            change_id=change_id,
+            policy="web",
+            run_id="run-1",
+            target=self.planned[change_id].target,
+            verdict=HealthVerdict.HEALTHY if followed is Followed.KEEP else HealthVerdict.DEGRADED,
+            followed=followed,
+            reasons=(Reason(code="judged", text="judged"),),
+            recorded_at=self.now,
+        )
+        self.judged.setdefault(change_id, followed)
+        assert self.ledger.record_outcome(outcome).followed is self.judged[change_id]
+
     @rule()
     def reopen(self) -> None:
         self.ledger.close()
@@ -170,8 +198,10 @@ class ChangeMachine(RuleBasedStateMachine):
         memory = self.ledger.memory("web", TARGETS, KIND, self.now)
         for target in TARGETS:
             effective = [self.planned[key] for key in self.begun if key in self.applied]
-            left = [planned.to_units for planned in effective if planned.target == target]
-            assert memory[target].last_to_units == (left[-1] if left else None)
+            left = [planned for planned in effective if planned.target == target]
+            assert memory[target].last_to_units == (left[-1].to_units if left else None)
+            waiting = left[-1].change_id if left and self.waits_for_verdict(left[-1]) else None
+            assert memory[target].unjudged_change_id == waiting
             assert (memory[target].open_change_id is not None) == bool(self.open_on(target))
 
 

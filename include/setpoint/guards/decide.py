@@ -5,9 +5,10 @@ The guards speak in this order, each about what the one before left:
 1. ``quality``: data that failed is quarantined before the strategy is asked; degraded data never scales in.
 2. ``operation``: another operation on the target, such as an instance refresh, is not disturbed.
 3. ``open_change``: one change of a target at a time.
-4. ``bounds``: the policy's least and most capacity, and the provider's own.
-5. ``max_step``: the largest change in one step.
-6. ``cooldown``: a rest after the last change.
+4. ``unjudged``: the last change is judged before the next one, as far as the policy's ``until_judged`` says.
+5. ``bounds``: the policy's least and most capacity, and the provider's own.
+6. ``max_step``: the largest change in one step.
+7. ``cooldown``: a rest after the last change.
 
 A guard that holds ends it: the others have nothing left to say. They bind a capacity somebody asked for just the same.
 """
@@ -31,6 +32,7 @@ from setpoint.guards.open_change import open_change
 from setpoint.guards.operation import operation
 from setpoint.guards.quality import quality, quarantine_reason
 from setpoint.guards.trust import trust_of
+from setpoint.guards.unjudged import unjudged
 from setpoint.model import (
     Action,
     Constraint,
@@ -51,7 +53,7 @@ from setpoint.strategies.requested import propose_requested
 
 _T = TypeVar("_T", Signal, SeriesQuality)
 
-GUARDS: tuple[Guard, ...] = (quality, operation, open_change, bounds, max_step, cooldown)
+GUARDS: tuple[Guard, ...] = (quality, operation, open_change, unjudged, bounds, max_step, cooldown)
 
 
 def decide(
@@ -119,10 +121,10 @@ def decide(
     return tuple(decisions)
 
 
-def dispose(proposal: Proposal, context: GuardContext) -> Candidate:
+def dispose(proposal: Proposal, context: GuardContext, guards: Sequence[Guard] = GUARDS) -> Candidate:
     """Put a proposal through the guards, in their order, until one holds or all have spoken."""
     candidate = Candidate.of(proposal, context.state)
-    for guard in GUARDS:
+    for guard in guards:
         if candidate.action.changes:
             candidate = guard(candidate, context)
     return candidate

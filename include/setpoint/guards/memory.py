@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from setpoint.model.base import Name, Units, UtcDatetime, Value
 
 
@@ -17,6 +21,17 @@ class TargetMemory(Value):
     """The change that is still being carried out, if there is one."""
     last_to_units: Units | None = None
     """Where the last effective change took the target."""
+    unjudged_change_id: Name | None = None
+    """The last effective change while it waits for its verdict, or for the rollback that follows from it.
+
+    A rollback itself is never unjudged: its outcome is recorded much later, and nothing follows from it.
+    """
+
+    @model_validator(mode="after")
+    def _since_when(self) -> Self:
+        if self.unjudged_change_id is not None and self.last_change_at is None:
+            raise ValueError(f"change {self.unjudged_change_id} is unjudged, and nothing says when it was applied")
+        return self
 
     @property
     def last_change_at(self) -> UtcDatetime | None:

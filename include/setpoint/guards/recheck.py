@@ -10,6 +10,7 @@ from setpoint.guards.max_step import beyond_step
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.open_change import blocked_by_change
 from setpoint.guards.operation import blocked_by_operation
+from setpoint.guards.unjudged import waits_for_verdict
 from setpoint.model import PlannedChange, Reason, TargetState
 from setpoint.policy.schema import Policy
 
@@ -26,9 +27,11 @@ def recheck(
     """Why a planned change must not be applied after all, or ``None``.
 
     In this order: ``dry_run``, ``plan_expired``, ``target_missing``, ``capacity_moved``, ``operation_in_progress``,
-    ``change_in_progress``, ``out_of_bounds``, ``max_step``, ``cooldown``. A target that stands at ``to_units`` already
-    is let through, for ``apply`` to say ``no_op``: that is how a retry after a crash ends. A change that takes another
-    one back skips step and cooldown, and nothing else: harm does not wait.
+    ``change_in_progress``, ``change_unjudged``, ``out_of_bounds``, ``max_step``, ``cooldown``. A target that stands at
+    ``to_units`` already is let through, for ``apply`` to say ``no_op``: that is how a retry after a crash ends.
+
+    A change that takes another one back waits for no verdict, step or cooldown: harm does not wait. One that starts
+    outside the policy's bounds, such as a repair, waits for no verdict.
 
     :param plan_expires_at: the plan's expiry; a change is refused from that moment on.
     :param state: how the target stands now; ``None`` when it could not be read.
@@ -51,6 +54,7 @@ def recheck(
     return (
         blocked_by_operation(state, change.action)
         or blocked_by_change(memory, change.change_id, change.reverts)
+        or _overtakes_verdict(change, policy, memory, now)
         or out_of_bounds(change, policy, state)
         or (None if change.reverts else _beyond_limits(change, policy, memory, now))
     )
@@ -62,6 +66,13 @@ def out_of_bounds(change: PlannedChange, policy: Policy, state: TargetState) -> 
     if allowed.low <= allowed.high and allowed.allow(change.from_units, change.to_units):
         return None
     return Reason.of("out_of_bounds", f"{_words(change)} is out of bounds: {allowed.text}")
+
+
+def _overtakes_verdict(change: PlannedChange, policy: Policy, memory: TargetMemory, now: datetime) -> Reason | None:
+    inside = policy.limits.min <= change.from_units <= policy.limits.max
+    if change.reverts or not inside:
+        return None
+    return waits_for_verdict(policy.feedback, memory, change.action, now)
 
 
 def _beyond_limits(change: PlannedChange, policy: Policy, memory: TargetMemory, now: datetime) -> Reason | None:

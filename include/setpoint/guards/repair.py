@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from setpoint.guards.candidate import GuardContext
-from setpoint.guards.decide import dispose
+from setpoint.guards.decide import GUARDS, dispose
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.trust import Trust
+from setpoint.guards.unjudged import unjudged
 from setpoint.model import Decision, Proposal, Reason, TargetState, Verdict
 from setpoint.policy.schema import Policy
+
+REPAIR_GUARDS = tuple(guard for guard in GUARDS if guard is not unjudged)
+"""A repair does not wait for a verdict: the bounds come first."""
 
 
 def decide_repair(
@@ -17,9 +21,9 @@ def decide_repair(
 ) -> Decision | None:
     """The decision that brings a target to the nearest bound of the policy; ``None`` when it stands inside.
 
-    It rests on the capacity read and on no metric, so there is no data to distrust (``quality`` is ``pass``). Every
-    other guard speaks: an operation in progress, an open change or a cooldown holds it, and a far way back is gone in
-    steps of ``max_step``, one reconciliation each.
+    It rests on the capacity read and on no metric, so there is no data to distrust (``quality`` is ``pass``), and it
+    does not wait for a verdict. Every other guard speaks: an operation in progress, an open change or a cooldown holds
+    it, and a far way back is gone in steps of ``max_step``, one reconciliation each.
     """
     limits = policy.limits
     nearest = min(max(state.desired_units, limits.min), limits.max)
@@ -29,7 +33,7 @@ def decide_repair(
     proposal = Proposal(target=state.target, to_units=nearest, reasons=(Reason.of("repair", text),))
     trust = Trust(Verdict.PASS)
     remembered = memory or TargetMemory(target=state.target)
-    candidate = dispose(proposal, GuardContext(policy, state, trust, remembered, now))
+    candidate = dispose(proposal, GuardContext(policy, state, trust, remembered, now), REPAIR_GUARDS)
     return Decision(
         run_id=run_id,
         policy=policy.name,

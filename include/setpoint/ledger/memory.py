@@ -1,4 +1,4 @@
-"""What the guards want to know about targets: when each last moved, and whether it is moving now."""
+"""What the guards want to know about targets: when each last moved, whether it still does, and if that was judged."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from setpoint.guards.memory import TargetMemory
 from setpoint.ledger.changes import EFFECTIVE, OPEN
+from setpoint.ledger.outcomes import CAME_TO_NOTHING
 from setpoint.ledger.store import Store, restore
-from setpoint.ledger.tables import ChangeRow
+from setpoint.ledger.tables import ChangeRow, OutcomeRow
 from setpoint.model.decision import Action
+from setpoint.model.outcome import Followed
 
 _AT_ONCE = 10_000
 """Targets in one query; databases bound the number of parameters (SQLite: 32,766)."""
 
 
 class Memory(Store):
-    """Cooldowns and open changes, so that they survive a restart."""
+    """Cooldowns, open and unjudged changes, so that they survive a restart."""
 
     def memory(self, policy: str, targets: Iterable[str], target_kind: str, now: datetime) -> dict[str, TargetMemory]:
         """What is remembered of some targets: one query for a fleet of up to 10,000.
@@ -65,7 +67,22 @@ def _query(target_kind: str, targets: list[str]) -> Select[Any]:
             per_target.c.last_in_at,
             open_change.change_id.label("open_change_id"),
             last_change.to_units.label("last_to_units"),
+            case((_unjudged(last_change), last_change.change_id)).label("unjudged_change_id"),
         )
         .outerjoin(open_change, open_change.seq == per_target.c.open_seq)
         .outerjoin(last_change, last_change.seq == per_target.c.last_seq)
+        .outerjoin(OutcomeRow, OutcomeRow.change_id == last_change.change_id)
     )
+
+
+def _unjudged(change: type[ChangeRow]) -> ColumnElement[bool]:
+    """A change, joined with its outcome, has none; or that asks for a roll-back, and nothing took the change back."""
+    rollback = aliased(ChangeRow)
+    taken_back = select(rollback.seq).where(
+        rollback.target_kind == change.target_kind,
+        rollback.target == change.target,
+        rollback.reverts == change.change_id,
+        rollback.state.not_in(CAME_TO_NOTHING),
+    )
+    due = and_(OutcomeRow.followed == Followed.ROLL_BACK.value, ~taken_back.exists())
+    return and_(change.reverts.is_(None), or_(OutcomeRow.change_id.is_(None), due))

@@ -15,7 +15,8 @@ from setpoint.ledger.tables import ChangeRow, OutcomeRow
 from setpoint.model.change import Change, ChangeState
 from setpoint.model.outcome import Followed, Outcome
 
-_CAME_TO_NOTHING = (ChangeState.REFUSED.value, ChangeState.FAILED.value)
+CAME_TO_NOTHING = (ChangeState.REFUSED.value, ChangeState.FAILED.value)
+"""States in which a roll-back has ended without taking anything back: it is still due."""
 
 
 class Outcomes(Store):
@@ -68,7 +69,7 @@ class Outcomes(Store):
         later = aliased(ChangeRow)
         moved_on = and_(later.target_kind == ChangeRow.target_kind, later.target == ChangeRow.target)
         moved_on &= and_(later.seq > ChangeRow.seq, later.state.in_(EFFECTIVE))
-        taken_back = and_(later.reverts == ChangeRow.change_id, later.state.not_in(_CAME_TO_NOTHING))
+        taken_back = and_(later.reverts == ChangeRow.change_id, later.state.not_in(CAME_TO_NOTHING))
         settled_by = select(later.seq).where(or_(moved_on, taken_back)).exists()
         harmful = (
             select(OutcomeRow.change_id)

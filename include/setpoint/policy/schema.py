@@ -140,6 +140,18 @@ class OnHarm(StrEnum):
     ROLL_BACK = "roll_back"
 
 
+class UntilJudged(StrEnum):
+    """What may still change a target whose last change has no verdict yet.
+
+    A change that another one follows before its verdict cannot be judged any more, so harm it did is not taken back.
+    """
+
+    HOLD = "hold"
+    """Nothing changes, in either direction: every change is judged."""
+    HOLD_SCALE_IN = "hold_scale_in"
+    """Scaling out may go on under its cooldown, because a growing wave must not wait; scaling in waits."""
+
+
 class FeedbackConfig(Value):
     """How a change is watched, and what follows when it hurts."""
 
@@ -152,6 +164,10 @@ class FeedbackConfig(Value):
     healthy: dict[MetricName, HealthLimit] = Field(min_length=1)
     min_samples: int = Field(default=3, ge=1, description="points before and after below which nothing is concluded")
     on_degraded: OnHarm = OnHarm.ROLL_BACK
+    until_judged: UntilJudged = Field(
+        default=UntilJudged.HOLD_SCALE_IN,
+        description="until the last change of a target is judged: change nothing, or let capacity be added",
+    )
 
 
 class Reconcile(StrEnum):
