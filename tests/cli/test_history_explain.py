@@ -10,6 +10,8 @@ import pytest
 
 from setpoint.cli.history import parse_since
 from setpoint.cli.output import CommandError
+from setpoint.ledger import Ledger
+from setpoint.model import ApplyResult, ChangeState, Reason
 
 POLICIES = Path(__file__).resolve().parents[2] / "include" / "policies"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -20,9 +22,27 @@ def test_history_lists_decisions_with_what_came_of_them(run, told) -> None:
     result = run("history")
     assert result.exit_code == 0
     line = next(line for line in result.stdout.splitlines() if "scale_out" in line)
-    for part in ("web-1", "4 → 6", "settled", told.change_id[:8], "degraded, rolled back", "above 70"):
+    for part in ("web-1", "4 → 6", "settled", told.change_id[:8], "degraded, roll back due", "above 70"):
         assert part in line, part
     assert any("quarantine" in line and "coverage 20 %" in line for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (ChangeState.REFUSED, "degraded, roll back refused"),
+        (ChangeState.FAILED, "degraded, roll back failed"),
+        (ChangeState.APPLIED, "degraded, rolled back"),
+    ],
+)
+def test_history_says_rolled_back_only_of_what_was(run, told, tmp_path, state: ChangeState, words: str) -> None:
+    """A roll-back that was refused or failed took nothing back, and is not told as if it had."""
+    back = told.reversed("it did harm")
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        ledger.begin_change(back, datetime.now(UTC))
+        ledger.finish_change(back.change_id, ApplyResult(state=state, reason=Reason.of("x", "x")), datetime.now(UTC))
+    line = next(line for line in run("history").stdout.splitlines() if "scale_out" in line)
+    assert words in line
 
 
 def test_history_as_json_is_the_ledgers_rows(run, told) -> None:

@@ -83,6 +83,25 @@ def test_roll_backs_are_told(ledger: Ledger, result: MakeResult) -> None:
     assert (newest.change_id, newest.reverts, newest.action) == (reverting, change_id, Action.SCALE_IN)
     assert (newest.from_units, newest.to_units, newest.quality) == (6, 4, None)
     assert (oldest.change_id, oldest.followed) == (change_id, Followed.ROLL_BACK)
+    assert (oldest.rollback_state, newest.rollback_state) == (ChangeState.SETTLED, None)
+
+
+def test_a_roll_back_that_came_to_nothing_is_told(ledger: Ledger, result: MakeResult) -> None:
+    """How far the roll-back came is on the row of the change: not at all, then the last attempt's state."""
+    out = a_decision("web-1", 4, 6)
+    decided(ledger, "run-1", out)
+    change_id = acted(ledger, result, out)
+    judged(ledger, change_id, HealthVerdict.DEGRADED, Followed.ROLL_BACK)
+    planned = ledger.change(change_id).plan  # type: ignore[union-attr]
+
+    def told() -> ChangeState | None:
+        return next(row.rollback_state for row in ledger.history() if row.change_id == change_id)
+
+    assert told() is None
+    ledger.refuse_change(planned.reversed("harm"), Reason(code="operation_in_progress", text="a refresh"), NOW)
+    assert told() is ChangeState.REFUSED
+    ledger.begin_change(planned.reversed("harm", 2), NOW)
+    assert told() is ChangeState.APPLYING
 
 
 def test_newest_first_and_narrowed(ledger: Ledger) -> None:

@@ -110,10 +110,21 @@ def _table(rows: Sequence[HistoryRow]) -> Table:
             text(row.action.value, STYLES.get(row.action.value, "")),
             text(units(row.from_units, row.to_units)),
             text(change + (" (dry run)" if row.dry_run else ""), STYLES.get(str(row.change_state or ""), "")),
-            text(verdict + (", rolled back" if row.followed == "roll_back" else ""), STYLES.get(verdict, "")),
+            text(verdict + _taken_back(row), STYLES.get(verdict, "")),
             text(took_back + row.reason.text),
         )
     return table
+
+
+def _taken_back(row: HistoryRow) -> str:
+    """Whether a harmful change was taken back: only what took effect counts as that."""
+    if row.followed != "roll_back":
+        return ""
+    if row.rollback_state is None:
+        return ", roll back due"
+    if row.rollback_state.effective:
+        return ", rolled back"
+    return f", roll back {row.rollback_state.value}"
 
 
 def units(before: int | None, after: int | None) -> str:

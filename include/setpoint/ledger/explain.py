@@ -110,7 +110,7 @@ def _stories(connection: Connection, which: ColumnElement[bool]) -> tuple[Change
 
 def _story(connection: Connection, change: Change) -> ChangeStory:
     change_id = change.change_id
-    reverting = select_changes(connection, ChangeRow.reverts == change_id)
+    reverting = select_changes(connection, ChangeRow.reverts == change_id, took_effect())
     own_seq = select(ChangeRow.seq).where(ChangeRow.change_id == change_id).scalar_subquery()
     later = select_changes(
         connection,

@@ -64,9 +64,24 @@ def _with_changes() -> Select[Any]:
         )
         .scalar_subquery()
     )
+    back = aliased(ChangeRow)
+    # A roll-back is of its change's run; that narrows the search to a few rows.
+    last_rollback = (
+        select(back.state)
+        .where(back.run_id == ChangeRow.run_id, back.reverts == ChangeRow.change_id)
+        .order_by(back.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     return (
         select(
-            EntryRow.id, EntryRow.value, ChangeRow.change_id, ChangeRow.state, OutcomeRow.verdict, OutcomeRow.followed
+            EntryRow.id,
+            EntryRow.value,
+            ChangeRow.change_id,
+            ChangeRow.state,
+            OutcomeRow.verdict,
+            OutcomeRow.followed,
+            last_rollback.label("rollback_state"),
         )
         .select_from(EntryRow)
         .outerjoin(ChangeRow, ChangeRow.seq == last_change)
@@ -112,6 +127,7 @@ def _of_decision(row: Row[Any]) -> HistoryRow:
             "change_state": row.state,
             "verdict": row.verdict,
             "followed": row.followed,
+            "rollback_state": row.rollback_state,
         },
         where,
     )

@@ -17,7 +17,8 @@ from setpoint.model.quality import QualityReport, Verdict
 from setpoint.model.signal import Signal
 
 Fate = Literal["acted", "held", "quarantined", "failed"]
-"""What became of an event: something changed, nothing had to, the data could not be trusted, or the run went wrong."""
+"""What became of an event: something changed, nothing did (no need, a dry run, a refusal), the data could not be
+trusted, or the run went wrong."""
 
 DeliveryState = Literal["waiting", "taken", "acted", "held", "quarantined", "failed"]
 
@@ -28,10 +29,12 @@ FindingKind = Literal[
     "not_in_service",
     "unfinished_change",
     "missing_outcome",
+    "rollback_due",
     "stranded_events",
 ]
 """What is not as it should be: the target is gone, stands outside the policy's bounds, was changed by a person inside
-them, or lacks capacity nothing is bringing; a crash left a change unfinished or unjudged, or events untended."""
+them, or lacks capacity nothing is bringing; a crash left a change unfinished or unjudged, or events untended; or a
+harmful change was not taken back."""
 
 
 class Accepted(Value):
@@ -125,6 +128,8 @@ class HistoryRow(Value):
     change_state: ChangeState | None = None
     verdict: HealthVerdict | None = None
     followed: Followed | None = None
+    rollback_state: ChangeState | None = None
+    """How far the last attempt to take the change back came; ``None`` when there was none."""
     reverts: Name | None = None
 
 
@@ -151,7 +156,7 @@ class ChangeStory(Value):
     steps: tuple[ChangeStep, ...]
     outcome: Outcome | None = None
     taken_back_by: Name | None = None
-    """The change that takes this one back, if there is one."""
+    """The change that took this one back, if one did; attempts that came to nothing are changes among the others."""
     superseded_by: Name | None = None
     """The first change that took effect on the target after this one, if there is one."""
 
