@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 from collections.abc import Mapping
 from typing import get_args
@@ -27,12 +25,13 @@ STEP_CODES: Mapping[str, str] = {
 """Codes that the steps and the ledger give a change on its way; tests/docs finds the ones that are missing here."""
 
 FINDINGS: Mapping[str, str] = {
-    "missing": "The target was found a moment ago and is gone now.",
+    "missing": "It is one of the policy's targets and does not exist (any more).",
     "out_of_bounds": "Its capacity is outside the policy's bounds; `reconcile: repair` brings it back in steps.",
     "changed_by_hand": "Its capacity is not what the last recorded change left, but inside the bounds: left alone.",
     "not_in_service": "It has less in service than it wants, and nothing is on its way.",
-    "unfinished_change": "A crash left a change unfinished.",
-    "missing_outcome": "A change was never judged.",
+    "unfinished_change": "A crash left a change unfinished; it is finished by what the target says.",
+    "missing_outcome": "A change was never judged; its outcome is recorded now.",
+    "rollback_due": "A harmful change is to be taken back and could not be, with the reason.",
     "stranded_events": "A run took events and never said what became of them.",
 }
 
@@ -44,11 +43,8 @@ def reasons_page() -> str:
     from setpoint.ledger.records import FindingKind
     from setpoint.model import ChangeState
     from setpoint.quality import rules
-    from setpoint.steps import reconcile
     from setpoint.targets.checks import APPLY_CODES
 
-    # The ledger could keep more kinds than reconciliation finds.
-    found = {node.value for node in ast.walk(ast.parse(inspect.getsource(reconcile))) if isinstance(node, ast.Constant)}
     return page(
         "# Codes and reasons",
         "Every decision, change and outcome has at least one reason: a `code` for programs, which is listed here and "
@@ -82,7 +78,7 @@ def reasons_page() -> str:
         "A message that becomes no event stands in the ledger's rejects with one of these.",
         _codes(REJECTS),
         "## Drift: what reconciliation reports",
-        _codes({kind: FINDINGS[kind] for kind in get_args(FindingKind) if kind in found}),
+        _codes({kind: FINDINGS[kind] for kind in get_args(FindingKind)}),
         "`setpoint.reconcile` tells them in its log and in the return value of its task, and keeps them in the ledger.",
     )
 

@@ -32,11 +32,9 @@ def carry_out(
     :raises TargetError: retryable, and it is unknown whether the provider took the call. The change stays ``applying``;
         call again with the same change, or leave it to reconciliation.
     """
-    known = ledger.change(change.change_id)
-    if known is not None and known.state is not ChangeState.APPLYING:
-        return known
-    if change.dry_run:
-        return ledger.refuse_change(change, _dry_run(change), clock())
+    without = ended_without_target(change, policy=policy, ledger=ledger, clock=clock)
+    if without is not None:
+        return without
     try:
         begun = ledger.begin_change(change, clock())
     except TargetBusy as busy:
@@ -47,6 +45,21 @@ def carry_out(
         return ledger.refuse_change(change, reason, clock())
     result = _attempt(change, begun.attempts, policy, plan_expires_at, target, ledger, clock)
     return ledger.finish_change(change.change_id, result, clock())
+
+
+def ended_without_target(change: PlannedChange, *, policy: Policy, ledger: Ledger, clock: Clock) -> Change | None:
+    """What becomes of a change without its target being asked: it has ended already, or it is a dry run.
+
+    :returns: ``None`` when something that can change the target is needed. Ask before it is built: where nothing may be
+        changed, there is then no client that could.
+    """
+    known = ledger.change(change.change_id)
+    if known is not None:
+        # Begun, so an earlier attempt's call may have gone through: only the target knows.
+        return None if known.state is ChangeState.APPLYING else known
+    if change.dry_run or policy.dry_run:
+        return ledger.refuse_change(change, _dry_run(change), clock())
+    return None
 
 
 def _attempt(

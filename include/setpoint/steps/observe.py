@@ -7,11 +7,11 @@ from datetime import datetime
 
 from setpoint.feedback.judge import Measurement, judge_health
 from setpoint.ledger import Ledger
-from setpoint.model import Change, Outcome, Verdict
+from setpoint.model import Change, Outcome, Reason, Verdict
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
-from setpoint.sources.contract import Source
-from setpoint.targets.contract import TargetReader
+from setpoint.sources.contract import Source, SourceError
+from setpoint.targets.contract import TargetError, TargetReader
 
 
 def observation_ends(change: Change, policy: Policy) -> datetime:
@@ -31,7 +31,8 @@ def observe(
 ) -> Outcome:
     """Measure health before and after a change, judge it, and record the outcome. The first record stays.
 
-    :raises SourceError: a metric source could not answer; retry, or record without evidence.
+    :raises SourceError: a metric source could not answer; retry, or :func:`record_unjudged`.
+    :raises TargetError: the same of the target; or it does not exist any more.
     """
     known = ledger.outcome_of(change.change_id)
     if known is not None:
@@ -50,6 +51,27 @@ def observe(
             now=now,
         )
     )
+
+
+def record_unjudged(change: Change, why: Reason, *, policy: Policy, ledger: Ledger, now: datetime) -> Outcome:
+    """Record that there is no evidence to judge a change by: ``inconclusive``, and why. The first record stays."""
+    outcome = judge_health(
+        policy.feedback,
+        change=change,
+        before={},
+        after={},
+        provider=None,
+        superseded_by=ledger.superseded_by(change.change_id),
+        now=now,
+    )
+    return ledger.record_outcome(outcome.model_copy(update={"reasons": (why, *outcome.reasons)}))
+
+
+def why_unjudged(change: Change, error: SourceError | TargetError) -> Reason:
+    """An error that kept a change's health from being read, as the reason of its outcome."""
+    missing = isinstance(error, TargetError) and error.code == "target_missing"
+    text = f"{change.plan.target}: health before and after could not be read: {error}"
+    return Reason.of("target_missing" if missing else "health_inconclusive", text)
 
 
 def _measure(

@@ -1,58 +1,40 @@
-"""Desired against actual: finish what a crash left, record what was never judged, report drift."""
+"""Bring records and targets together: finish what a crash left, judge, take back what is due, report drift."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from setpoint.feedback.judge import judge_health
-from setpoint.guards.memory import TargetMemory
-from setpoint.guards.repair import decide_repair
-from setpoint.ledger import Finding, Ledger
-from setpoint.model import (
-    ApplyResult,
-    Change,
-    ChangeState,
-    PlannedChange,
-    Reason,
-    TargetState,
-)
-from setpoint.policy.schema import Policy, Reconcile
+from setpoint.ledger import Ledger
+from setpoint.model import ApplyResult, Change, ChangeState, PlannedChange, Reason, TargetState
+from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Source, SourceError
-from setpoint.steps.apply import Clock, carry_out
-from setpoint.steps.evaluate import PLAN_LIFETIME
-from setpoint.steps.observe import observation_ends, observe
-from setpoint.steps.roll_back import roll_back
+from setpoint.steps.apply import Clock
+from setpoint.steps.drift import drift
+from setpoint.steps.observe import observation_ends, observe, record_unjudged, why_unjudged
+from setpoint.steps.reconciled import Reconciled, finding
+from setpoint.steps.roll_back import ROLLBACK_ATTEMPTS, ROLLBACK_WITHIN, roll_back
 from setpoint.steps.settle import settle
-from setpoint.targets.contract import Target
+from setpoint.targets.contract import Target, TargetError, TargetReader
 
 GRACE = timedelta(minutes=2)
 """How long after its intent a change is left to the run that began it; a run's own retries end well before."""
 
-
 STRANDED_AFTER = timedelta(minutes=15)
 """How long a run may take to decide, retries included, before it counts as dead."""
 
-
-@dataclass
-class Reconciled:
-    """What one reconciliation of one policy found and did, in sentences."""
-
-    policy: str
-    finished: list[str] = field(default_factory=list)
-    judged: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+_NO_LONGER_DUE = ("already_back", "superseded", "target_missing", "not_effective", "rollback_of_rollback")
+"""Why a change that is not taken back needs nobody: there is nothing to take back any more."""
 
 
 def reconcile(
     policy: Policy,
     *,
     run_id: str,
-    target: Target,
-    sources: Mapping[str, Source],
+    reader: Callable[[], TargetReader],
+    target: Callable[[], Target],
+    sources: Callable[[], Mapping[str, Source]],
     store: BatchStore,
     ledger: Ledger,
     clock: Clock,
@@ -60,33 +42,49 @@ def reconcile(
 ) -> Reconciled:
     """Bring one policy's records and targets together.
 
+    Each step stands for itself: one that fails is told as a problem, and the others run all the same.
+
+    :param reader: builds what reads targets.
+    :param target: builds what can change targets; called only for a roll-back or a repair.
+    :param sources: builds the metric sources; called only when a change is to be judged.
     :param grace: changes younger than this belong to a run that may still be at work.
-    :raises TargetError: the targets could not be found or read.
+    :raises LedgerUnavailable: nothing can be reconciled without the ledger.
     """
     told = Reconciled(policy.name)
     for change in ledger.unfinished_changes(clock() - grace):
         if change.plan.policy == policy.name:
-            _finish(change, policy, target, ledger, clock, told)
+            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be finished"):
+                _finish(change, policy, reader(), ledger, clock, told)
     for change in ledger.changes_without_outcome(clock() - grace):
         if change.plan.policy == policy.name and clock() >= observation_ends(change, policy) + grace:
-            _judge(change, policy, target, sources, store, ledger, clock, told)
-    _stranded(policy, ledger, clock(), told)
-    _drift(policy, run_id, target, ledger, clock, told)
-    for finding in told.findings:
-        ledger.record_finding(finding)
+            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be judged"):
+                _judge(change, policy, reader(), sources, store, ledger, clock, told)
+    for change in ledger.rollbacks_due(clock() - ROLLBACK_WITHIN, clock() - grace):
+        if change.plan.policy == policy.name:
+            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be taken back"):
+                _take_back(change, policy, reader(), target, ledger, clock, told)
+    with told.collecting("events of runs that died"):
+        _stranded(policy, ledger, clock(), told)
+    with told.collecting("desired against actual"):
+        drift(policy, told, run_id=run_id, reader=reader(), target=target, ledger=ledger, clock=clock)
+    for one in told.findings:
+        ledger.record_finding(one)
     return told
 
 
-def _finish(change: Change, policy: Policy, target: Target, ledger: Ledger, clock: Clock, told: Reconciled) -> None:
+def _finish(
+    change: Change, policy: Policy, reader: TargetReader, ledger: Ledger, clock: Clock, told: Reconciled
+) -> None:
     """Finish a change whose run died: what the target says is what happened."""
     plan, now = change.plan, clock()
     if change.state is ChangeState.APPLYING:
-        state = target.read([plan.target]).get(plan.target)
+        state = reader.read([plan.target]).get(plan.target)
         result = _what_happened(plan, state)
         change = ledger.finish_change(change.change_id, result, now)
-        told.finished.append(f"{plan.target}: {change.state.value}: {result.reason.text}")
+        text = f"{plan.target}: {change.state.value}: {result.reason.text}"
+        told.findings.append(finding(policy, plan.target, "unfinished_change", text, now, repaired=True))
     if change.state is ChangeState.APPLIED:
-        (after,) = settle([change], policy=policy, target=target, ledger=ledger, now=now)
+        (after,) = settle([change], policy=policy, target=reader, ledger=ledger, now=now)
         if after.state is ChangeState.SETTLED:
             told.finished.append(f"{plan.target}: {after.reason.text}")
 
@@ -109,8 +107,8 @@ def _what_happened(plan: PlannedChange, state: TargetState | None) -> ApplyResul
 def _judge(
     change: Change,
     policy: Policy,
-    target: Target,
-    sources: Mapping[str, Source],
+    reader: TargetReader,
+    sources: Callable[[], Mapping[str, Source]],
     store: BatchStore,
     ledger: Ledger,
     clock: Clock,
@@ -119,24 +117,57 @@ def _judge(
     """Record an outcome that was never recorded, about the time its run would have."""
     moment = observation_ends(change, policy)
     try:
-        outcome = observe(change, policy=policy, sources=sources, reader=target, store=store, ledger=ledger, now=moment)
-    except SourceError as error:
-        told.problems.append(f"{change.plan.target}: health before and after could not be read: {error}")
-        outcome = ledger.record_outcome(
-            judge_health(
-                policy.feedback,
-                change=change,
-                before={},
-                after={},
-                provider=None,
-                superseded_by=ledger.superseded_by(change.change_id),
-                now=clock(),
-            )
+        outcome = observe(
+            change, policy=policy, sources=sources(), reader=reader, store=store, ledger=ledger, now=moment
         )
-    told.judged.append(f"{change.plan.target}: {outcome.verdict.value}: {outcome.reasons[0].text}")
-    taken_back = roll_back(change, outcome, policy=policy, target=target, ledger=ledger, clock=clock)
-    if isinstance(taken_back, Change):
-        told.finished.append(f"{change.plan.target}: taken back: {taken_back.reason.text}")
+    except (SourceError, TargetError) as error:
+        if isinstance(error, TargetError) and error.code != "target_missing":
+            raise  # it cannot be asked just now; the metrics of that time do not run away
+        why = why_unjudged(change, error)
+        if why.code != "target_missing":
+            told.problems.append(why.text)
+        outcome = record_unjudged(change, why, policy=policy, ledger=ledger, now=clock())
+    text = f"{change.plan.target}: {outcome.verdict.value}: {outcome.reasons[0].text}"
+    if change.plan.reverts is not None:  # no run judges a roll-back, so nothing went wrong
+        told.judged.append(text)
+    else:
+        told.findings.append(finding(policy, change.plan.target, "missing_outcome", text, clock(), repaired=True))
+
+
+def _take_back(
+    change: Change,
+    policy: Policy,
+    reader: TargetReader,
+    target: Callable[[], Target],
+    ledger: Ledger,
+    clock: Clock,
+    told: Reconciled,
+) -> None:
+    """Take a change back whose own run did not: it died, or its attempt was refused or failed."""
+    outcome = ledger.outcome_of(change.change_id)
+    if outcome is None:
+        return
+    result = roll_back(
+        change,
+        outcome,
+        policy=policy,
+        reader=reader,
+        target=target,
+        ledger=ledger,
+        clock=clock,
+        attempts=ROLLBACK_ATTEMPTS,
+    )
+    plan = change.plan
+    if result is None or (isinstance(result, Reason) and result.code in _NO_LONGER_DUE):
+        return
+    if isinstance(result, Change) and result.state not in (ChangeState.REFUSED, ChangeState.FAILED):
+        told.finished.append(f"{plan.target}: taken back: {result.reason.text}")
+        return
+    why = result if isinstance(result, Reason) else result.reason
+    text = f"{plan.target}: change {change.change_id} is to be taken back to {plan.from_units} and is not: {why.text}"
+    if len(ledger.rollbacks_of(change.change_id)) >= ROLLBACK_ATTEMPTS:
+        text += f". {ROLLBACK_ATTEMPTS} attempts came to nothing, there is no further one: see to it yourself"
+    told.findings.append(finding(policy, plan.target, "rollback_due", text, clock(), expected=plan.from_units))
 
 
 def _stranded(policy: Policy, ledger: Ledger, now: datetime, told: Reconciled) -> None:
@@ -155,109 +186,4 @@ def _stranded(policy: Policy, ledger: Ledger, now: datetime, told: Reconciled) -
             text = f"{run_id} decided and never closed; its {closed} events are closed as failed"
         else:
             continue
-        told.findings.append(_finding(policy, None, "stranded_events", text, None, None, now))
-
-
-def _drift(policy: Policy, run_id: str, target: Target, ledger: Ledger, clock: Clock, told: Reconciled) -> None:
-    now = clock()
-    names = target.find(policy.targets)
-    memory = ledger.memory(policy.name, names, policy.targets.kind, now)
-    states = target.read(names)
-    for name in names:
-        state = states.get(name)
-        if state is None:
-            text = f"{name} was found a moment ago and is gone now"
-            told.findings.append(_finding(policy, name, "missing", text, None, None, now))
-        elif not policy.limits.min <= state.desired_units <= policy.limits.max:
-            told.findings.append(_out_of_bounds(policy, run_id, state, memory.get(name), target, ledger, clock))
-        else:
-            found = _inside(policy, state, memory.get(name), now)
-            if found is not None:
-                told.findings.append(found)
-
-
-def _inside(policy: Policy, state: TargetState, memory: TargetMemory | None, now: datetime) -> Finding | None:
-    """Drift inside the bounds is a person's business: it is reported and left alone."""
-    expected = memory.last_to_units if memory else None
-    if memory is not None and memory.open_change_id is not None:
-        return None
-    if expected is not None and state.desired_units != expected:
-        text = (
-            f"{state.target} wants {state.desired_units}; the last recorded change left {expected}. Somebody "
-            "changed it inside the policy's bounds, so it stays"
-        )
-        return _finding(policy, state.target, "changed_by_hand", text, expected, state.desired_units, now)
-    if state.in_service_units != state.desired_units and not state.pending_units:
-        text = (
-            f"{state.target} wants {state.desired_units} and has {state.in_service_units} in service, none on its way"
-        )
-        return _finding(policy, state.target, "not_in_service", text, state.desired_units, state.in_service_units, now)
-    return None
-
-
-def _out_of_bounds(
-    policy: Policy,
-    run_id: str,
-    state: TargetState,
-    memory: TargetMemory | None,
-    target: Target,
-    ledger: Ledger,
-    clock: Clock,
-) -> Finding:
-    limits, now = policy.limits, clock()
-    nearest = min(max(state.desired_units, limits.min), limits.max)
-    text = f"{state.target} wants {state.desired_units}, outside the policy's {limits.min} to {limits.max}"
-    decision = None
-    if policy.reconcile is Reconcile.REPAIR and not policy.dry_run:
-        decision = decide_repair(policy, run_id=run_id, state=state, memory=memory, now=now)
-    if decision is None:
-        return _finding(policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now)
-    ledger.record("decision", decision, run_id=run_id, policy=policy.name, target=state.target)
-    if not decision.action.changes:
-        text = f"{text}; not repaired now: {decision.reasons[0].text}"
-        return _finding(policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now)
-    change = carry_out(
-        PlannedChange.of(decision, policy.targets.kind),
-        policy=policy,
-        plan_expires_at=now + PLAN_LIFETIME,
-        target=target,
-        ledger=ledger,
-        clock=clock,
-    )
-    text = f"{text}; on the way back to {decision.to_units}: {change.state.value}, {change.reason.text}"
-    return _finding(
-        policy, state.target, "out_of_bounds", text, nearest, state.desired_units, now, change.state.effective
-    )
-
-
-def _finding(
-    policy: Policy,
-    target: str | None,
-    kind: str,
-    text: str,
-    expected: int | None,
-    actual: int | None,
-    now: datetime,
-    repaired: bool = False,
-) -> Finding:
-    return Finding.model_validate(
-        {
-            "policy": policy.name,
-            "target": target,
-            "kind": kind,
-            "text": text,
-            "expected_units": expected,
-            "actual_units": actual,
-            "repaired": repaired,
-            "found_at": now,
-        }
-    )
-
-
-def summary(told: Sequence[Reconciled]) -> str:
-    """What a reconciliation of several policies came to, a line each."""
-    lines = []
-    for one in told:
-        said = [*one.finished, *one.judged, *(finding.text for finding in one.findings), *one.problems]
-        lines.append(f"{one.policy}: {'; '.join(said) if said else 'as it should be'}")
-    return "\n".join(lines)
+        told.findings.append(finding(policy, None, "stranded_events", text, now))

@@ -8,8 +8,8 @@ from typing import Any
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from setpoint.model import Change, ChangeState, Reason
-from setpoint.steps.apply import carry_out
+from setpoint.model import Change, ChangeState, Plan, PlannedChange, Reason
+from setpoint.steps.apply import carry_out, ended_without_target
 from setpoint.steps.roll_back import roll_back
 from setpoint.steps.settle import settle
 from setpoint.targets.contract import TargetError
@@ -49,16 +49,7 @@ class ApplyChangesOperator(PolicyOperator):
                 if planned.change_id not in change_ids:
                     continue
                 try:
-                    results.append(
-                        carry_out(
-                            planned,
-                            policy=run.policy,
-                            plan_expires_at=plan.expires_at,
-                            target=run.target,
-                            ledger=run.ledger,
-                            clock=utc_now,
-                        )
-                    )
+                    results.append(_carry_out(run, planned, plan))
                 except TargetError as error:
                     unknown.append(f"{planned.target}: {error}")
         for change in results:
@@ -68,7 +59,10 @@ class ApplyChangesOperator(PolicyOperator):
 
 
 class RollBackOperator(PolicyOperator):
-    """Take back the changes of a chunk whose outcome says so, and wait until the old capacity is in service."""
+    """Take back the changes of a chunk whose outcome says so, and wait until the old capacity is in service.
+
+    A roll-back that is refused or fails is tried again by ``setpoint.reconcile``.
+    """
 
     template_fields: Sequence[str] = ("chunk",)
     ui_color = "#fee2e2"
@@ -88,7 +82,13 @@ class RollBackOperator(PolicyOperator):
                     continue
                 try:
                     result = roll_back(
-                        change, outcome, policy=run.policy, target=run.target, ledger=run.ledger, clock=utc_now
+                        change,
+                        outcome,
+                        policy=run.policy,
+                        reader=run.reader,
+                        target=lambda: run.target,
+                        ledger=run.ledger,
+                        clock=utc_now,
                     )
                 except TargetError as error:
                     problems.append(f"{change.plan.target}: {error}")
@@ -96,11 +96,11 @@ class RollBackOperator(PolicyOperator):
                 if isinstance(result, Reason):
                     self.log.warning("%s: not taken back: %s", change.plan.target, result.text)
                 elif result is not None:
-                    self.log.info("%s: taken back: %s", change.plan.target, result.reason.text)
+                    self.log.info("%s: %s: %s", change.plan.target, result.state.value, result.reason.text)
                     taken_back.append(result)
             _raise_for(taken_back, problems)
             if not taken_back:
-                raise AirflowSkipException("No change of this chunk did harm: nothing to take back")
+                raise AirflowSkipException("No change of this chunk did harm, or none can be taken back")
             waiting = self._settle(run, [one.change_id for one in taken_back])
         if waiting:
             self.defer_until_settled(context, [one.change_id for one in taken_back], self.poll_seconds)
@@ -113,8 +113,22 @@ class RollBackOperator(PolicyOperator):
             return [_row(change) for change in run.changes(event["change_ids"])]
 
     def _settle(self, run: Runtime, change_ids: Sequence[str]) -> bool:
-        after = settle(run.changes(change_ids), policy=run.policy, target=run.target, ledger=run.ledger, now=utc_now())
+        after = settle(run.changes(change_ids), policy=run.policy, target=run.reader, ledger=run.ledger, now=utc_now())
         return any(one.state is ChangeState.APPLIED for one in after)
+
+
+def _carry_out(run: Runtime, planned: PlannedChange, plan: Plan) -> Change:
+    ended = ended_without_target(planned, policy=run.policy, ledger=run.ledger, clock=utc_now)
+    if ended is not None:
+        return ended  # a dry run comes this way: nothing that could change a target is even built
+    return carry_out(
+        planned,
+        policy=run.policy,
+        plan_expires_at=plan.expires_at,
+        target=run.target,
+        ledger=run.ledger,
+        clock=utc_now,
+    )
 
 
 def _row(change: Change) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
-from setpoint.model import Change, ChangeState
-from setpoint.steps.observe import observation_ends, observe
+from setpoint.model import Change, ChangeState, Outcome
+from setpoint.sources.contract import SourceError
+from setpoint.steps.observe import observation_ends, observe, record_unjudged, why_unjudged
 from setpoint.steps.settle import settle
+from setpoint.targets.contract import TargetError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.runtime import Runtime, plan_chunk, utc_now
 
@@ -81,24 +83,33 @@ class WatchHealthOperator(FeedbackOperator):
 
 
 class RecordOutcomeOperator(FeedbackOperator):
-    """Measure health before and after, judge it, and record the outcome of each change."""
+    """Measure health before and after, judge it, and record the outcome of each change.
+
+    Each change stands for itself: where health cannot be read the task is tried again, and the others have their
+    outcomes by then. What cannot be read for good, or on the last try, is recorded as inconclusive.
+    """
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
+        ti = context["ti"]
+        last_try = ti.try_number > ti.max_tries
+        outcomes, unread = [], []
         with self.runtime(context) as run:
-            outcomes = [
-                observe(
-                    change,
-                    policy=run.policy,
-                    sources=run.sources,
-                    reader=run.reader,
-                    store=run.store,
-                    ledger=run.ledger,
-                    now=utc_now(),
-                )
-                for change in self.effective(run)
-            ]
+            for change in self.effective(run):
+                try:
+                    outcomes.append(_observe(run, change))
+                except (SourceError, TargetError) as error:
+                    self.log.warning("%s: health could not be read: %s", change.plan.target, error)
+                    if error.retryable and not last_try:
+                        unread.append(f"{change.plan.target}: {error}")
+                    else:
+                        why = why_unjudged(change, error)
+                        outcomes.append(
+                            record_unjudged(change, why, policy=run.policy, ledger=run.ledger, now=utc_now())
+                        )
         for one in outcomes:
             self.log.info("%s: %s, %s", one.target, one.verdict.value, "; ".join(why.text for why in one.reasons))
+        if unread:
+            raise SourceError("health could not be read, and is tried again: " + "; ".join(unread), retryable=True)
         return [
             {
                 "target": one.target,
@@ -108,3 +119,15 @@ class RecordOutcomeOperator(FeedbackOperator):
             }
             for one in outcomes
         ]
+
+
+def _observe(run: Runtime, change: Change) -> Outcome:
+    return observe(
+        change,
+        policy=run.policy,
+        sources=run.sources,
+        reader=run.reader,
+        store=run.store,
+        ledger=run.ledger,
+        now=utc_now(),
+    )

@@ -8,9 +8,11 @@ from typing import Any
 from airflow.sdk import BaseOperator, Context
 
 from setpoint.policy.loader import load_policies
+from setpoint.policy.problems import PolicyError
 from setpoint.settings import load_settings
 from setpoint.sources.contract import SourceError
-from setpoint.steps.reconcile import Reconciled, reconcile, summary
+from setpoint.steps.reconcile import reconcile
+from setpoint.steps.reconciled import Reconciled, summary
 from setpoint.targets.contract import TargetError
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.runtime import runtime, utc_now
@@ -47,7 +49,7 @@ class ReconcileOperator(BaseOperator):
         for name in self.policies:
             try:
                 told.append(self._one(name, context["run_id"]))
-            except (TargetError, SourceError) as error:
+            except (PolicyError, TargetError, SourceError) as error:
                 told.append(Reconciled(name, problems=[str(error)]))
         lines = summary(told).splitlines()
         for line in lines:
@@ -62,8 +64,9 @@ class ReconcileOperator(BaseOperator):
             return reconcile(
                 run.policy,
                 run_id=run.run_id,
-                target=run.target,
-                sources=run.sources,
+                reader=lambda: run.reader,
+                target=lambda: run.target,
+                sources=lambda: run.sources,
                 store=run.store,
                 ledger=run.ledger,
                 clock=utc_now,

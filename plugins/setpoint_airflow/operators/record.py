@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from setpoint.ledger.records import Fate
-from setpoint.model import Action, Decision
+from setpoint.model import Action, Change, ChangeState, Decision
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.evaluate import Pulled
@@ -72,9 +72,12 @@ class CloseRunOperator(PolicyOperator):
 def _close_decided(run: Runtime, decisions: Sequence[Decision], failed: Sequence[str]) -> str:
     counts = {action: sum(one.action is action for one in decisions) for action in Action}
     reason = ", ".join(f"{count} {action.value}" for action, count in counts.items() if count)
+    changes = run.ledger.changes_of(run.run_id)
+    ended = {state: sum(one.state is state for one in changes) for state in (ChangeState.REFUSED, ChangeState.NO_OP)}
+    reason += "".join(f"; {count} {state.value}" for state, count in ended.items() if count)
     reason += f"; failed: {', '.join(failed)}" if failed else ""
     now = utc_now()
-    run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions), now)
+    run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions, changes), now)
     run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
     return reason
 
@@ -94,8 +97,8 @@ def _close_undecided(run: Runtime, failed: Sequence[str]) -> str:
     return reason
 
 
-def _fate(decisions: Sequence[Decision]) -> Fate:
-    """What became of a run's events, by what was decided on them."""
-    if any(one.action.changes for one in decisions):
+def _fate(decisions: Sequence[Decision], changes: Sequence[Change]) -> Fate:
+    """What became of a run's events. Acted on is only what changed something: no dry run, no refusal."""
+    if any(one.state.effective for one in changes):
         return "acted"
     return "quarantined" if all(one.action is Action.QUARANTINE for one in decisions) else "held"
