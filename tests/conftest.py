@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from hypothesis import settings
 
 # No wall clock in a test: a busy machine is not a failure.
@@ -41,3 +43,22 @@ os.environ.update(
 )
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, by name, what cannot run on this machine."""
+    left_out = [item for item in items if item.get_closest_marker("elsewhere")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("elsewhere")]
+        for item in left_out:
+            print(f"left out, what it needs is not on this machine: {item.nodeid}", file=sys.stderr)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skipped test in CI is a failure: what a test needs, the set-up installs."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("tests were skipped, which in CI is a failure", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
