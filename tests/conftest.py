@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
 from hypothesis import settings
 
 # No wall clock in a test: a busy machine is not a failure.

@@ -177,9 +177,7 @@ class Fleet:
         """Run the policy's Dag once, the way a person triggers it, and return the ledger's id of the run."""
         dag = load_dag("setpoint_policies.py", f"setpoint.{self.name}")
         result = dag.test(run_conf=conf or None)
-        self.task_states = {
-            (ti.task_id, ti.map_index): str(ti.state) for ti in result.get_task_instances()
-        }
+        self.task_states = {(ti.task_id, ti.map_index): str(ti.state) for ti in result.get_task_instances()}
         self.state = str(result.state)
         return f"{self.name}/{result.run_id}"
 
