@@ -134,7 +134,7 @@ def test_a_broken_policy_fails_alone_and_visibly(tmp_path: Path) -> None:
 
 
 def test_importing_the_plugins_folder_shadows_no_module(tmp_path: Path) -> None:
-    """Only the registration file is imported by its flat name, so nothing of the package replaces a library's module."""
+    """Only the registration file is imported by its flat name, so nothing of the package hides a library's module."""
     code = textwrap.dedent(
         """
         import sys
