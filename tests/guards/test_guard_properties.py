@@ -66,6 +66,7 @@ def fleets(draw):
             last_out_at=None if out_ago is None else NOW - timedelta(seconds=out_ago),
             last_in_at=None if in_ago is None else NOW - timedelta(seconds=in_ago),
             open_change_id=draw(st.sampled_from([None, None, None, "other"])),
+            last_from_units=draw(st.none() | UNITS),
             unjudged_change_id=None if out_ago is in_ago is None else draw(st.sampled_from([None, "another"])),
         )
         if draw(st.integers(0, 9)):
@@ -181,16 +182,20 @@ def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
 @settings(max_examples=200)
 @given(policy=policies(), fleet=fleets())
 def test_nothing_overtakes_a_verdict(policy, fleet):
-    """While the last change is unjudged, nothing scales in, and nothing at all changes where the policy says hold."""
+    """While the last change is unjudged, nothing scales in, and nothing at all changes where the policy says hold.
+
+    Not waited for is a dead run's change, and one that began outside the policy's bounds: that is never taken back.
+    """
     feedback = policy.feedback
     for one in decided(policy, fleet):
         remembered = fleet["memory"][one.target]
         if remembered.unjudged_change_id is not None and one.action.changes:
-            judged_by_now = NOW - remembered.last_change_at >= (
-                feedback.in_service_timeout + feedback.after + DEAD_AFTER
-            )
+            at_most = feedback.in_service_timeout + feedback.after + DEAD_AFTER
+            run_is_dead = NOW - remembered.last_change_at >= at_most
+            began = remembered.last_from_units
+            never_taken_back = began is not None and not policy.limits.min <= began <= policy.limits.max
             may_go_on = feedback.until_judged is UntilJudged.HOLD_SCALE_IN and one.action is Action.SCALE_OUT
-            assert judged_by_now or may_go_on
+            assert run_is_dead or never_taken_back or may_go_on
 
 
 @settings(max_examples=60)

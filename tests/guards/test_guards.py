@@ -202,10 +202,12 @@ def test_a_constraint_records_before_and_after():
     assert held.action is Action.HOLD
 
 
-def an_unjudged(until_judged: str, ago: timedelta = timedelta(minutes=1)) -> GuardContext:
+def an_unjudged(until_judged: str, ago: timedelta = timedelta(minutes=1), from_units: int = 2) -> GuardContext:
     """A target whose last change nobody has judged yet: in service within 10 minutes, watched for 5."""
     feedback = {"after": "5m", "healthy": {"cpu": {"max": 90}}, "until_judged": until_judged}
-    remembered = TargetMemory(target="web-1", last_out_at=NOW - ago, unjudged_change_id="abc")
+    remembered = TargetMemory(
+        target="web-1", last_out_at=NOW - ago, unjudged_change_id="abc", last_from_units=from_units
+    )
     return GuardContext(a_policy(feedback=feedback), a_state(), CLEAN, remembered, NOW)
 
 
@@ -246,6 +248,14 @@ def test_an_unjudged_change_in_the_future_is_just_now():
     held = unjudged(candidate(4, 3), an_unjudged("hold", -timedelta(minutes=1)))
 
     assert "0 s ago" in held.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    ("from_units", "expected"), [(1, "untouched"), (2, "change_unjudged"), (10, "change_unjudged"), (11, "untouched")]
+)
+def test_nothing_waits_for_the_verdict_on_a_repair(from_units, expected):
+    """A change from outside the policy's 2 to 10 is never taken back, so its verdict is not worth a frozen fleet."""
+    assert outcome(unjudged(candidate(4, 6), an_unjudged("hold", from_units=from_units)))[1] == expected
 
 
 def test_an_unjudged_change_has_a_time():

@@ -94,7 +94,7 @@ def test_last_change_by_direction(ledger: Ledger, result: MakeResult) -> None:
     remembered = ledger.memory("web", ["web-1"], KIND, NOW)["web-1"]
     assert remembered.last_out_at == NOW - timedelta(minutes=40)
     assert remembered.last_in_at == NOW - timedelta(minutes=20)
-    assert remembered.last_to_units == 3
+    assert (remembered.last_from_units, remembered.last_to_units) == (5, 3)
     assert remembered.open_change_id is not None
 
 

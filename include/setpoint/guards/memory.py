@@ -19,6 +19,8 @@ class TargetMemory(Value):
     """When capacity was last taken away."""
     open_change_id: Name | None = None
     """The change that is still being carried out, if there is one."""
+    last_from_units: Units | None = None
+    """Where the last effective change found the target."""
     last_to_units: Units | None = None
     """Where the last effective change took the target."""
     unjudged_change_id: Name | None = None

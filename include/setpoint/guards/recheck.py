@@ -72,7 +72,7 @@ def _overtakes_verdict(change: PlannedChange, policy: Policy, memory: TargetMemo
     inside = policy.limits.min <= change.from_units <= policy.limits.max
     if change.reverts or not inside:
         return None
-    return waits_for_verdict(policy.feedback, memory, change.action, now)
+    return waits_for_verdict(policy, memory, change.action, now)
 
 
 def _beyond_limits(change: PlannedChange, policy: Policy, memory: TargetMemory, now: datetime) -> Reason | None:

@@ -8,20 +8,23 @@ from math import ceil
 from setpoint.guards.candidate import Candidate, GuardContext
 from setpoint.guards.memory import TargetMemory
 from setpoint.model import Action, Reason
-from setpoint.policy.schema import FeedbackConfig, UntilJudged
+from setpoint.policy.schema import Policy, UntilJudged
 
 DEAD_AFTER = timedelta(minutes=15)
 """How much later than its run would have, at the latest, a change may be judged before that run counts as dead."""
 
 
-def waits_for_verdict(feedback: FeedbackConfig, memory: TargetMemory, action: Action, now: datetime) -> Reason | None:
+def waits_for_verdict(policy: Policy, memory: TargetMemory, action: Action, now: datetime) -> Reason | None:
     """Why an action waits for the verdict on the target's last change, or ``None``.
 
     The wait ends ``in_service_timeout`` plus ``after`` plus :data:`DEAD_AFTER` behind that change: a run that died does
-    not freeze a fleet. A last change in the future (a clock that was set back) counts as just now.
+    not freeze a fleet. A last change in the future (a clock that was set back) counts as just now. A change that began
+    outside the policy's bounds, such as a repair, is never taken back; so nothing waits for its verdict.
     """
-    last = memory.last_change_at
+    feedback, limits, last = policy.feedback, policy.limits, memory.last_change_at
     if memory.unjudged_change_id is None or last is None:
+        return None
+    if memory.last_from_units is not None and not limits.min <= memory.last_from_units <= limits.max:
         return None
     if feedback.until_judged is UntilJudged.HOLD_SCALE_IN and action is not Action.SCALE_IN:
         return None
@@ -42,5 +45,5 @@ def unjudged(candidate: Candidate, context: GuardContext) -> Candidate:
 
     What may go on meanwhile is the policy's ``feedback.until_judged``.
     """
-    reason = waits_for_verdict(context.policy.feedback, context.memory, candidate.action, context.now)
+    reason = waits_for_verdict(context.policy, context.memory, candidate.action, context.now)
     return candidate.held("unjudged", reason) if reason else candidate

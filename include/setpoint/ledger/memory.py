@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from setpoint.guards.memory import TargetMemory
@@ -39,8 +39,15 @@ class Memory(Store):
             for start in range(0, len(wanted), _AT_ONCE):
                 query = _query(target_kind, wanted[start : start + _AT_ONCE])
                 for row in connection.execute(query).mappings():
-                    remembered[row["target"]] = restore(TargetMemory, dict(row), f"the memory of {row['target']}")
+                    remembered[row["target"]] = restore(TargetMemory, _fields(row), f"the memory of {row['target']}")
         return remembered
+
+
+def _fields(row: RowMapping) -> dict[str, Any]:
+    fields = dict(row)
+    # Read here and not by the database: PostgreSQL reads nothing out of a document whose text holds a NUL.
+    plan = fields.pop("plan")
+    return {**fields, "last_from_units": plan and plan["from_units"]}
 
 
 def _query(target_kind: str, targets: list[str]) -> Select[Any]:
@@ -66,6 +73,7 @@ def _query(target_kind: str, targets: list[str]) -> Select[Any]:
             per_target.c.last_out_at,
             per_target.c.last_in_at,
             open_change.change_id.label("open_change_id"),
+            last_change.plan,
             last_change.to_units.label("last_to_units"),
             case((_unjudged(last_change), last_change.change_id)).label("unjudged_change_id"),
         )
