@@ -62,7 +62,8 @@ pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
 install_with_uv() {
   # An index that pip was told not to use is not for uv either.
   [ -z "${PIP_NO_INDEX:-}" ] || export UV_NO_INDEX=1 UV_FIND_LINKS="${UV_FIND_LINKS:-${PIP_FIND_LINKS:-}}"
-  "$venv/bin/uv" pip install --python "$venv/bin/python" --require-hashes --compile-bytecode --quiet -r requirements.lock
+  # The certificates this system trusts, as pip and git do; uv brings its own otherwise.
+  "$venv/bin/uv" pip install --system-certs --python "$venv/bin/python" --require-hashes --compile-bytecode --quiet -r requirements.lock
 }
 install_with_pip() {
   say "uv could not do it; trying pip, which takes longer"
