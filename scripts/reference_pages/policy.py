@@ -9,8 +9,6 @@ from typing import Any
 from reference_pages.text import FIELD_HEAD, markdown, page, table
 
 MEANINGS: Mapping[str, str] = {
-    "version": "the version of this file's format",
-    "description": "one line for people; the Dag shows it",
     "targets": "[the fleet](#targets-with-kind-awsautoscaling_group): which targets, reached how",
     "triggers": "[what starts a run](#triggers); nothing but a person when it is left out",
     "metrics": "[the numbers](#metricsname-with-source-awscloudwatch), each under a name of its own",
@@ -18,35 +16,15 @@ MEANINGS: Mapping[str, str] = {
     "scale": "[what is decided](#scale-with-strategy-threshold)",
     "limits": "[what no decision may cross](#limits)",
     "feedback": "[how a change is watched](#feedback), and what follows when it hurts",
-    "reconcile": "what `setpoint.reconcile` does about a target outside the bounds: report it, or bring it back",
     "targets.kind": "which implementation",
-    "triggers.events": "the events that wake this policy",
     "triggers.events.kind": "which implementation",
     "metrics.<name>.source": "which implementation",
-    "quality.<name>.on_degraded": "on usable but unclean data: change nothing, or let capacity be added; "
-    "capacity is never taken away on it",
     "scale.strategy": "which implementation",
-    "scale.signal": "the metric the rules look at",
-    "scale.signal.aggregate": "the aggregate that reasons report; the rules count points",
-    "scale.out": "when to add capacity; left out, it never is",
-    "scale.in": "when to take capacity away; left out, it never is",
-    "scale.out.add": "how much to add",
-    "scale.in.remove": "how much to take away",
-    "limits.min": "the least capacity, in units of the target (instances)",
-    "limits.max": "the most capacity",
-    "limits.max_step": "the largest change in one step; no limit when it is left out",
-    "limits.max_step.out": "adding",
-    "limits.max_step.in": "taking away",
-    "limits.cooldown": "the rest after a change, in whichever direction that was",
-    "limits.cooldown.out": "before capacity is added",
-    "limits.cooldown.in": "before capacity is taken away",
-    "feedback.healthy": "the health metrics, and the limits that mean healthy",
-    "feedback.on_degraded": "when health got worse: keep the change, or take it back",
-    "feedback.healthy.<name>.aggregate": "how the points before, and those after, become one value",
-    "feedback.healthy.<name>.max": "healthy is at most this",
-    "feedback.healthy.<name>.min": "healthy is at least this",
 }
-"""The meaning of fields that the schema leaves undescribed, by their place in the file."""
+"""By their place in the file: sections, said with a link, and the keys that choose, which no schema describes.
+
+Everything else says itself what it means, in the schema, where an editor shows it too.
+"""
 
 
 def policy_page() -> str:
@@ -129,7 +107,7 @@ class SchemaInWords:
         where = f"{path}.{name}" if path else name
         form, said = self._form(where, field), field.get("description", "")
         # What the form says of itself is no meaning of this field.
-        meaning = MEANINGS.get(where, "") if not said or said in self._said_by_forms else markdown(said)
+        meaning = MEANINGS.get(where, "" if said in self._said_by_forms else markdown(said))
         return f"`{name}`", form, self._default(name, field, holder), meaning
 
     def _default(self, name: str, field: Mapping[str, Any], holder: Mapping[str, Any]) -> str:

@@ -106,3 +106,16 @@ def test_the_good_policy_is_valid_in_both(write) -> None:
     path = write()
     validator().validate(read_yaml(path.read_text()).data)
     assert load_policy(path)
+
+
+def test_an_editor_says_what_a_key_means() -> None:
+    """Every key is described, but for those that choose an implementation: their one value says it."""
+    schema = policy_schema()
+    sections = {"Policy": schema, **schema["$defs"]}
+    silent = {
+        f"{section}.{key}"
+        for section, made in sections.items()
+        for key, one in made.get("properties", {}).items()
+        if "description" not in one and not ("const" in one and key in ("kind", "source", "strategy"))
+    }
+    assert silent == set()

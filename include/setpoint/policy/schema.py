@@ -38,7 +38,9 @@ MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 class Triggers(Value):
     """What starts a run: events, a schedule, or both. A person and the REST API always can."""
 
-    events: tuple[Annotated[EventConfig, OneOf(EVENTS, "kind")], ...] = ()
+    events: tuple[Annotated[EventConfig, OneOf(EVENTS, "kind")], ...] = Field(
+        default=(), description="the events that wake this policy"
+    )
     every: Duration | None = Field(default=None, description="run on a fixed interval")
     cron: str | None = Field(default=None, max_length=100, description="run on a cron expression, in UTC")
 
@@ -76,7 +78,11 @@ class QualityConfig(Value):
     zero_guard: bool = Field(
         default=True, description="a zero is taken for an outage: nothing but zeros fails, a zero among others degrades"
     )
-    on_degraded: OnDegraded = OnDegraded.HOLD
+    on_degraded: OnDegraded = Field(
+        default=OnDegraded.HOLD,
+        description="on usable but unclean data: change nothing, or let capacity be added; "
+        "capacity is never taken away on it",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -90,24 +96,28 @@ class QualityConfig(Value):
 class StepLimit(Value):
     """The largest change in one step, by direction."""
 
-    out: Step | None = None
-    in_: Step | None = Field(default=None, alias="in")
+    out: Step | None = Field(default=None, description="adding, in units or percent")
+    in_: Step | None = Field(default=None, alias="in", description="taking away, in units or percent")
 
 
 class Cooldown(Value):
     """How long a target rests after a change before it may move again, by the direction it would move."""
 
-    out: Duration = timedelta(minutes=2)
-    in_: Duration = Field(default=timedelta(minutes=10), alias="in")
+    out: Duration = Field(default=timedelta(minutes=2), description="before capacity is added")
+    in_: Duration = Field(default=timedelta(minutes=10), alias="in", description="before capacity is taken away")
 
 
 class Limits(Value):
     """What no decision may cross."""
 
-    min: Units
-    max: Units
-    max_step: StepLimit = StepLimit()
-    cooldown: Cooldown = Cooldown()
+    min: Units = Field(description="the least capacity, in units of the target (instances)")
+    max: Units = Field(description="the most capacity, in units of the target (instances)")
+    max_step: StepLimit = Field(
+        default=StepLimit(), description="the largest change in one step; no limit when it is left out"
+    )
+    cooldown: Cooldown = Field(
+        default=Cooldown(), description="the rest after a change, in whichever direction that was"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -119,9 +129,11 @@ class Limits(Value):
 class HealthLimit(Value):
     """What healthy means for one metric after a change."""
 
-    aggregate: Aggregate = "mean"
-    max: FiniteFloat | None = None
-    min: FiniteFloat | None = None
+    aggregate: Aggregate = Field(
+        default="mean", description="how the points before, and those after, become one value: mean, max, p90, ..."
+    )
+    max: FiniteFloat | None = Field(default=None, description="healthy is at most this")
+    min: FiniteFloat | None = Field(default=None, description="healthy is at least this")
     no_worse_than: Ratio | None = Field(default=None, description="at most this many times the value before the change")
 
     @model_validator(mode="after")
@@ -161,9 +173,13 @@ class FeedbackConfig(Value):
     in_service_timeout: Duration = Field(
         default=timedelta(minutes=10), description="how long new capacity may take to be in service"
     )
-    healthy: dict[MetricName, HealthLimit] = Field(min_length=1)
+    healthy: dict[MetricName, HealthLimit] = Field(
+        min_length=1, description="the health metrics, and the limits that mean healthy"
+    )
     min_samples: int = Field(default=3, ge=1, description="points before and after below which nothing is concluded")
-    on_degraded: OnHarm = OnHarm.ROLL_BACK
+    on_degraded: OnHarm = Field(
+        default=OnHarm.ROLL_BACK, description="when health got worse: keep the change, or take it back"
+    )
     until_judged: UntilJudged = Field(
         default=UntilJudged.HOLD_SCALE_IN,
         description="until the last change of a target is judged: change nothing, or let capacity be added",
@@ -181,19 +197,31 @@ class Reconcile(StrEnum):
 class Policy(Value):
     """One fleet's policy: one file, one Dag, many targets."""
 
-    version: Literal[1]
+    version: Literal[1] = Field(description="the version of this file's format")
     name: PolicyName
     owner: str = Field(min_length=1, max_length=100, description="the team to ask")
-    description: str = Field(default="", max_length=500)
+    description: str = Field(default="", max_length=500, description="one line for people; the Dag shows it")
     dry_run: bool = Field(default=False, description="decide and record, change nothing")
-    targets: Annotated[TargetConfig, OneOf(TARGETS, "kind")]
-    triggers: Triggers = Triggers()
-    metrics: dict[MetricName, Annotated[MetricConfig, OneOf(SOURCES, "source")]] = Field(min_length=1)
-    quality: dict[MetricName, QualityConfig] = Field(default_factory=dict)
-    scale: Annotated[StrategyConfig, OneOf(STRATEGIES, "strategy")]
-    limits: Limits
-    feedback: FeedbackConfig
-    reconcile: Reconcile = Reconcile.REPORT
+    targets: Annotated[TargetConfig, OneOf(TARGETS, "kind")] = Field(
+        description="the fleet: which targets, reached how"
+    )
+    triggers: Triggers = Field(
+        default=Triggers(), description="what starts a run; nothing but a person when it is left out"
+    )
+    metrics: dict[MetricName, Annotated[MetricConfig, OneOf(SOURCES, "source")]] = Field(
+        min_length=1, description="the numbers, each under a name of its own"
+    )
+    quality: dict[MetricName, QualityConfig] = Field(
+        default_factory=dict,
+        description="when a metric's numbers can be trusted; the defaults for a metric that is left out",
+    )
+    scale: Annotated[StrategyConfig, OneOf(STRATEGIES, "strategy")] = Field(description="what is decided")
+    limits: Limits = Field(description="what no decision may cross")
+    feedback: FeedbackConfig = Field(description="how a change is watched, and what follows when it hurts")
+    reconcile: Reconcile = Field(
+        default=Reconcile.REPORT,
+        description="what reconciliation does about a target outside the bounds: report it, or bring it back",
+    )
 
     def quality_of(self, metric: str) -> QualityConfig:
         """A metric's quality section, or the defaults when the policy has none for it."""

@@ -18,7 +18,9 @@ class SignalChoice(Value):
     """The signal a strategy looks at."""
 
     metric: str = Field(min_length=1, description="one of the policy's metrics")
-    aggregate: Aggregate = "mean"
+    aggregate: Aggregate = Field(
+        default="mean", description="the aggregate that reasons report (mean, max, p90, ...); the rules count points"
+    )
 
 
 class Above(Value):
@@ -26,7 +28,7 @@ class Above(Value):
 
     above: FiniteFloat = Field(description="scale out when the metric is above this")
     for_: NOfM = Field(alias="for", description="how many of the newest points must be above")
-    add: Step
+    add: Step = Field(description="how much to add: units (2) or percent of the current capacity (50%)")
 
 
 class Below(Value):
@@ -34,16 +36,16 @@ class Below(Value):
 
     below: FiniteFloat = Field(description="scale in when the metric is below this")
     for_: NOfM = Field(alias="for", description="how many of the newest points must be below")
-    remove: Step
+    remove: Step = Field(description="how much to take away: units (2) or percent of the current capacity (50%)")
 
 
 class ThresholdConfig(StrategyConfig):
     """``strategy: threshold``."""
 
     strategy: Literal["threshold"]
-    signal: SignalChoice
-    out: Above | None = None
-    in_: Below | None = Field(default=None, alias="in")
+    signal: SignalChoice = Field(description="the metric the rules look at")
+    out: Above | None = Field(default=None, description="when to add capacity; left out, it never is")
+    in_: Below | None = Field(default=None, alias="in", description="when to take capacity away; left out, it never is")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
