@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from setpoint.demo.acts import API, WEB
+from setpoint.demo.acts import API, BATCH, WEB
 from setpoint.demo.play import Stage
 
+_FLEETS = (WEB, BATCH, API)
 _COLOURS = {"scale_out": "#15803d", "scale_in": "#1d4ed8", "quarantine": "#b45309", "roll_back": "#b91c1c"}
 
 
 def paint(stage: Stage, changes: list[dict[str, Any]], path: Path) -> None:
-    """Write the picture. Two columns of fleets; three rows: load and capacity, CPU, latency with its limit.
+    """Write the picture. A column for each fleet; three rows: load and capacity, CPU, latency with its limit.
 
     :param changes: rows of :func:`setpoint.demo.report.changes_report`, drawn as labelled lines.
     :param path: the PNG to write.
@@ -21,10 +22,10 @@ def paint(stage: Stage, changes: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 9), layout="constrained")
+    figure = Figure(figsize=(20, 9), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(3, 2, sharex=True)
-    for column, fleet in enumerate((WEB, API)):
+    axes = figure.subplots(3, len(_FLEETS), sharex=True)
+    for column, fleet in enumerate(_FLEETS):
         states = stage.history.get(fleet, [])
         times = [datetime.fromtimestamp(one.time, UTC) for one in states]
         load, cpu, latency = (axes[row][column] for row in range(3))
