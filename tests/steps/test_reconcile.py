@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from setpoint.ledger import LedgerUnavailable
 from setpoint.model import ChangeState, Event, Followed, HealthVerdict, Operation, Outcome, Reason
+from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import SourceError
 from setpoint.steps.reconcile import GRACE, STRANDED_AFTER, reconcile
 from setpoint.steps.reconciled import Reconciled, summary
@@ -288,6 +290,29 @@ def test_a_reader_that_cannot_be_built_is_a_problem(look, ledger, clock) -> None
     told = look(reader=broken)
     assert kinds(told) == [("stranded_events", None)]
     assert "connection does not exist" in told.problems[0]
+
+
+def test_a_record_that_cannot_be_read_blocks_nothing(look, done, ledger, target, clock, tmp_path) -> None:
+    """One change that was altered outside is a problem; events and drift are seen to all the same."""
+    done(settled=False)
+    strand(ledger, "web/dead", clock)
+    target.desired["web-2"] = 1
+    with sqlite3.connect(tmp_path / "ledger.db") as database:
+        database.execute("UPDATE setpoint_changes SET reason = '{}'")
+    told = look()
+    assert set(kinds(told)) >= {("stranded_events", None), ("out_of_bounds", "web-2")}
+    assert told.problems
+
+
+def test_batches_that_cannot_be_kept_leave_the_change_unjudged(look, done, ledger, target, tmp_path) -> None:
+    """Without a place for the evidence there is no verdict yet; the rest is reconciled."""
+    change = done()
+    target.desired["web-2"] = 1
+    (tmp_path / "file").write_text("in the way")
+    told = look(store=BatchStore(tmp_path / "file"))
+    assert ledger.outcome_of(change.change_id) is None
+    assert kinds(told) == [("out_of_bounds", "web-2")]
+    assert "could not be judged" in told.problems[0]
 
 
 def test_without_the_ledger_there_is_nothing_to_go_on(look, target) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from setpoint.ledger import Ledger
@@ -51,18 +51,16 @@ def reconcile(
     :raises LedgerUnavailable: nothing can be reconciled without the ledger.
     """
     told = Reconciled(policy.name)
-    for change in ledger.unfinished_changes(clock() - grace):
-        if change.plan.policy == policy.name:
-            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be finished"):
-                _finish(change, policy, reader(), ledger, clock, told)
-    for change in ledger.changes_without_outcome(clock() - grace):
-        if change.plan.policy == policy.name and clock() >= observation_ends(change, policy) + grace:
-            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be judged"):
+    for change in _own(told, "finished", lambda: ledger.unfinished_changes(clock() - grace)):
+        with told.collecting(f"{change.plan.target}: change {change.change_id} could not be finished"):
+            _finish(change, policy, reader(), ledger, clock, told)
+    for change in _own(told, "judged", lambda: ledger.changes_without_outcome(clock() - grace)):
+        with told.collecting(f"{change.plan.target}: change {change.change_id} could not be judged"):
+            if clock() >= observation_ends(change, policy) + grace:
                 _judge(change, policy, reader(), sources, store, ledger, clock, told)
-    for change in ledger.rollbacks_due(clock() - ROLLBACK_WITHIN, clock() - grace):
-        if change.plan.policy == policy.name:
-            with told.collecting(f"{change.plan.target}: change {change.change_id} could not be taken back"):
-                _take_back(change, policy, reader(), target, ledger, clock, told)
+    for change in _own(told, "taken back", lambda: ledger.rollbacks_due(clock() - ROLLBACK_WITHIN, clock() - grace)):
+        with told.collecting(f"{change.plan.target}: change {change.change_id} could not be taken back"):
+            _take_back(change, policy, reader(), target, ledger, clock, told)
     with told.collecting("events of runs that died"):
         _stranded(policy, ledger, clock(), told)
     with told.collecting("desired against actual"):
@@ -70,6 +68,13 @@ def reconcile(
     for one in told.findings:
         ledger.record_finding(one)
     return told
+
+
+def _own(told: Reconciled, what: str, find: Callable[[], Iterable[Change]]) -> list[Change]:
+    """The policy's own changes among those found; none when the ledger cannot tell them, which is a problem."""
+    with told.collecting(f"changes to be {what}"):
+        return [one for one in find() if one.plan.policy == told.policy]
+    return []
 
 
 def _finish(

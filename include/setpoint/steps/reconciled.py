@@ -9,6 +9,7 @@ from datetime import datetime
 
 from setpoint.ledger import Finding, LedgerError, LedgerUnavailable
 from setpoint.policy.schema import Policy
+from setpoint.sources.batches import BatchError
 from setpoint.sources.contract import SourceError
 from setpoint.targets.contract import TargetError
 
@@ -35,7 +36,7 @@ class Reconciled:
             yield
         except LedgerUnavailable:
             raise
-        except (TargetError, SourceError, LedgerError) as error:
+        except (TargetError, SourceError, BatchError, LedgerError) as error:
             self.problems.append(f"{what}: {error}")
 
 
