@@ -122,6 +122,22 @@ def test_newest_first_and_narrowed(ledger: Ledger) -> None:
     assert len(ledger.history()) == 9
 
 
+def test_changes_only(ledger: Ledger, result: MakeResult) -> None:
+    """However many decisions changed nothing since, the changes and the roll-backs are found, up to the limit."""
+    out = a_decision("web-1", 4, 6)
+    decided(ledger, "run-1", out, a_hold("web-2"))
+    change_id = acted(ledger, result, out)
+    back = a_decision("web-1", 6, 4, decided_at=NOW + timedelta(minutes=5))
+    reverting = acted(ledger, result, back, reverts=change_id)
+    for n in range(3):
+        decided(ledger, f"later-{n}", a_hold("web-1", run_id=f"later-{n}", decided_at=NOW + timedelta(hours=n + 1)))
+    found = [row.change_id for row in ledger.history(limit=2, changes_only=True)]
+    assert found == [reverting, change_id]
+    assert [row.change_id for row in ledger.history(limit=1, changes_only=True)] == [reverting]
+    assert ledger.history(target="web-2", changes_only=True) == []
+    assert [row.change_id for row in ledger.history(limit=2)] == [None, None]
+
+
 def test_only_the_latest_attempt(ledger: Ledger) -> None:
     """What a retry decided differently is told once, as decided last."""
     decided(ledger, "run-1", a_decision("web-1", 4, 6), a_decision("web-2", 4, 6))

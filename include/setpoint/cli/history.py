@@ -60,9 +60,7 @@ def history(
     with errors_reported(as_json):
         moment = parse_since(since, datetime.now(UTC)) if since else None
         with reading_ledger() as ledger:
-            rows = ledger.history(policy, target, moment, _MOST if changes else limit)
-        if changes:
-            rows = [row for row in rows if row.change_id is not None][:limit]
+            rows = ledger.history(policy, target, moment, limit, changes_only=changes)
         if as_json:
             print_json({"history": [row.to_json() for row in rows]})
         elif rows:

@@ -25,6 +25,7 @@ class History(Store):
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 50,
+        changes_only: bool = False,
     ) -> list[HistoryRow]:
         """Decisions with what came of them, and the changes that took others back; newest first.
 
@@ -32,8 +33,11 @@ class History(Store):
         :param target: only this target's.
         :param since: only what was decided at or after this moment.
         :param limit: rows at most.
+        :param changes_only: leave out decisions that no change came of; they do not count towards ``limit``.
         """
         decisions = _narrow(_with_changes(), EntryRow, EntryRow.recorded_at, policy, target, since)
+        if changes_only:
+            decisions = decisions.where(ChangeRow.change_id.is_not(None))
         decisions = decisions.order_by(EntryRow.recorded_at.desc(), EntryRow.id.desc()).limit(limit)
         reverts = _narrow(_reverts(), ChangeRow, ChangeRow.intended_at, policy, target, since)
         reverts = reverts.order_by(ChangeRow.intended_at.desc(), ChangeRow.seq.desc()).limit(limit)
