@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setpoint.events.contract import EventError
-from setpoint.events.envelope import MAX_BYTES, MAX_DEPTH, open_envelope
+from setpoint.events.envelope import MAX_BYTES, MAX_DEPTH, open_envelope, parse_object
 from setpoint.events.rejects import REJECTS
 
 Messages = Callable[[str], dict[str, Any]]
@@ -19,6 +19,14 @@ Messages = Callable[[str], dict[str, Any]]
 
 def _open(body: str) -> Any:
     return open_envelope(body, message_id="sqs-1", source="queue")
+
+
+def test_the_key_that_stands_twice_is_named_in_a_large_object() -> None:
+    """The first that is repeated is the one told, among as many keys as a message can carry."""
+    keys = [f'"{number:x}":0' for number in range(25_000)]
+    assert len(parse_object("{" + ",".join(keys) + "}", what="it")) == 25_000
+    with pytest.raises(EventError, match="the key '61a6' stands twice"):
+        parse_object("{" + ",".join([*keys[:-1], keys[24_998], keys[7]]) + "}", what="it")
 
 
 def test_a_raw_message_keeps_the_queues_identity() -> None:

@@ -84,11 +84,11 @@ def parse_object(text: str, *, what: str) -> dict[str, Any]:
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise EventError("not_json", f"the key {shown(twice)} stands twice in one object; keep the one that is meant")
+    content: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in content:
+            raise EventError("not_json", f"the key {shown(key)} stands twice in one object; keep the one that is meant")
+        content[key] = value
     return content
 
 
