@@ -174,6 +174,10 @@ def test_an_unwanted_reading_is_left_out_when_another_is_wanted(
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
 
 
+def at_host(host: str) -> str:
+    return f"https://{host}/123456789012/events"
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -185,10 +189,26 @@ URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/events"
         (("aws_default", None, URL), ("aws_default", None, "events"), True),
         (("aws_default", None, URL), ("other", None, URL), True),
         (("aws_default", None, URL), ("aws_default", None, URL.replace("123456789012", "1")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("sqs.us-east-1.amazonaws.com")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("us-east-1.queue.amazonaws.com")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("queue.amazonaws.com")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("sqs.cn-north-1.amazonaws.com.cn")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("sqs.us-gov-west-1.amazonaws.com")), False),
+        (("aws_default", None, URL), ("aws_default", None, at_host("SQS.eu-west-1.amazonaws.com:443") + "/"), True),
+        (("aws_default", None, URL), ("aws_default", None, at_host("eu-west-1.queue.amazonaws.com")), True),
+        (("aws_default", None, URL), ("aws_default", None, at_host("sqs-fips.eu-west-1.amazonaws.com")), True),
+        (("aws_default", None, URL), ("aws_default", None, at_host("sqs.eu-west-1.api.aws")), True),
+        (("aws_default", None, URL), ("aws_default", None, at_host("vpce-1.sqs.eu-west-1.vpce.amazonaws.com")), True),
+        (("aws_default", None, URL), ("aws_default", None, at_host("localhost:4566")), True),
+        (
+            ("aws_default", None, at_host("queue.amazonaws.com")),
+            ("aws_default", None, at_host("sqs.us-east-1.amazonaws.com")),
+            True,
+        ),
     ],
 )
 def test_a_queue_is_the_same_however_it_is_named(one: tuple[Any, ...], other: tuple[Any, ...], same: bool) -> None:
-    """By name with the same connection, or by URL; never across connections by name alone."""
+    """By name with the same connection, or by URL of one region; never across connections by name alone."""
     first = QueueRef(connection=one[0], region=one[1], queue=one[2])
     second = QueueRef(connection=other[0], region=other[1], queue=other[2])
     assert first.same_queue(second) is second.same_queue(first) is same

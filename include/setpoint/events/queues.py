@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +12,9 @@ from setpoint.model.base import Value
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
+
+_AWS_HOST = re.compile(r"\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)$")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
 class QueueRef(Value):
@@ -32,14 +36,30 @@ class QueueRef(Value):
     def same_queue(self, other: QueueRef) -> bool:
         """Whether both name one queue, as far as can be told without asking AWS.
 
-        Two URLs do when account and name agree. A name does when it is looked up with the same connection and the
-        regions do not differ: the same name with another connection may be another account's queue, and a message from
-        there is not for this policy.
+        Two URLs do when account and name agree, and the region when both are AWS's own: each region has its own queue
+        of a name, while another endpoint (a VPC's, FIPS, one that stands in for AWS) may lead to the same. A name does
+        when it is looked up with the same connection and the regions do not differ: the same name with another
+        connection may be another account's queue, and a message from there is not for this policy.
         """
         if self.is_url and other.is_url:
-            return urlsplit(self.queue).path.rstrip("/") == urlsplit(other.queue).path.rstrip("/")
+            regions = {_url_region(self.queue), _url_region(other.queue)} - {None}
+            same_path = urlsplit(self.queue).path.rstrip("/") == urlsplit(other.queue).path.rstrip("/")
+            return same_path and len(regions) < 2
         regions_differ = self.region is not None and other.region is not None and self.region != other.region
         return self.name == other.name and self.connection == other.connection and not regions_differ
+
+
+def _url_region(url: str) -> str | None:
+    """The region of a queue's URL; ``None`` when the host is not AWS's. A host of AWS without one stands for itself.
+
+    Hosts: https://docs.aws.amazon.com/general/latest/gr/sqs-service.html
+    """
+    host = urlsplit(url).hostname or ""
+    if not _AWS_HOST.search(host):
+        return None
+    if host == "queue.amazonaws.com":  # the oldest endpoint, from when there was one region
+        return "us-east-1"
+    return next((label for label in host.split(".") if _REGION.fullmatch(label)), host)
 
 
 def listens(policy: Policy) -> Iterator[tuple[QueueRef, EventConfig]]:
