@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -75,6 +75,19 @@ def test_an_asset_event_without_extra_is_a_wake_up(received_at: datetime) -> Non
     """Nothing is asked for, so there is no request."""
     event = asset_event("web", {"from_rest_api": True}, asset_event_id=17, at=received_at, received_at=received_at)
     assert event.request is None
+
+
+def test_an_asset_event_is_its_id_and_its_moment(received_at: datetime) -> None:
+    """Read again it is the same event; an id that starts over after a reset of Airflow's metadata is another one."""
+
+    def identity(asset_event_id: int | str, at: datetime, policy: str = "web") -> str:
+        return asset_event(policy, {}, asset_event_id=asset_event_id, at=at, received_at=received_at).event_id
+
+    elsewhere = received_at.astimezone(timezone(timedelta(hours=5)))
+    assert identity(17, received_at) == identity("17", elsewhere)
+    moments = (received_at, received_at + timedelta(microseconds=1))
+    known = {identity(number, at, policy) for number in (17, 18) for at in moments for policy in ("web", "api")}
+    assert len(known) == 8
 
 
 def test_a_wrong_extra_is_refused(received_at: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool, StrictInt, StrictStr, ValidationError
@@ -75,7 +75,9 @@ def asset_event(
     The keys that Airflow adds (``from_rest_api``, ``from_trigger``) are left out of account; the others are those of a
     run's conf, and a ``summary``. An extra with none of them is a mere wake-up.
 
-    :param asset_event_id: Airflow's id of the asset event.
+    :param asset_event_id: Airflow's id of the asset event. It starts over when Airflow's metadata is reset, so it is
+        the event's identity only together with ``at``.
+    :param at: when it was posted.
     :raises EventError: ``invalid``, with every problem of the extra.
     """
     given = {key: value for key, value in extra.items() if not key.startswith("from_")}
@@ -85,7 +87,7 @@ def asset_event(
     request = _request(_checked(given, "the asset event's extra"), "asset event") if given else None
     payload: dict[str, JsonValue] = {"asset_event_id": str(asset_event_id)}
     return Event(
-        event_id=_identity("asset", policy, str(asset_event_id)),
+        event_id=_identity("asset", policy, f"{asset_event_id} {at.astimezone(UTC).isoformat()}"),
         kind="asset",
         source="asset event",
         policy=policy,
