@@ -103,6 +103,37 @@ def test_take_up_to_a_limit(ledger: Ledger, event: MakeEvent) -> None:
     assert ids(ledger.take_events("web", "web/2", NOW, limit=3)) == ["3", "4"]
 
 
+ASKED = {"request": {"wanted_units": 6}}
+
+
+def test_a_request_is_taken_alone(ledger: Ledger, event: MakeEvent) -> None:
+    """One run takes the events without a request, or one with; what it leaves waits, and nothing is lost."""
+    plain, asked = {"a", "c", "e"}, {"b", "d"}
+    for n, event_id in enumerate("abcde"):
+        fields = ASKED if event_id in asked else {}
+        ledger.accept_events([(event(event_id, NOW + timedelta(seconds=n), **fields), ("web",))])
+    assert set(ids(ledger.take_events("web", "web/1", NOW))) == plain
+    assert ids(ledger.take_events("web", "web/2", NOW)) == ["b"]
+    ledger.accept_events([(event("f", NOW + timedelta(minutes=1)), ("web",))])
+    assert ids(ledger.take_events("web", "web/3", NOW)) == ["d"]
+    assert ids(ledger.take_events("web", "web/2", NOW)) == ["b"]
+    assert ids(ledger.take_events("web", "web/4", NOW)) == ["f"]
+    assert ledger.pending_policies() == ()
+
+
+def test_a_runs_own_event_comes_first(ledger: Ledger, event: MakeEvent) -> None:
+    """Older events and requests wait while the run takes its own, and a retry of it gets that again."""
+    own = (event("own", NOW + timedelta(minutes=1), **ASKED), ("web", "api"))
+    ledger.accept_events([(event("a"), ("web",)), (event("b", **ASKED), ("web",)), own])
+    assert ids(ledger.take_events("web", "web/1", NOW, own="own")) == ["own"]
+    assert ids(ledger.take_events("web", "web/1", NOW, own="own")) == ["own"]
+    ledger.release_events("web/1")
+    assert ids(ledger.take_events("web", "web/1", NOW, own="own")) == ["own"]
+    assert ids(ledger.take_events("web", "web/2", NOW, own="own")) == ["a"]
+    assert ids(ledger.take_events("web", "web/3", NOW, own="unheard of")) == ["b"]
+    assert ids(ledger.take_events("api", "api/1", NOW)) == ["own"]
+
+
 def test_each_policy_has_its_own(ledger: Ledger, event: MakeEvent) -> None:
     """A policy that takes an event leaves it to the others."""
     ledger.accept_events([(event("a"), ("web", "api"))])

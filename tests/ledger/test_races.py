@@ -160,6 +160,20 @@ def test_threads_take_at_once(ledger: Ledger, event: Callable[..., Event]) -> No
         assert sorted(ids) == [one.event_id for one in events]
 
 
+def test_threads_take_requests_at_once(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """Runs that start together get one request each, and none leaves with nothing while one waits."""
+    for turn in range(ROUNDS):
+        events = [event(f"{turn} {number}", request={}) for number in range(4)]
+        ledger.accept_events([(one, ("web",)) for one in events])
+
+        def take(number: int, turn: int = turn) -> tuple[Event, ...]:
+            own = f"{turn} {number}" if number < 2 else None
+            return ledger.take_events("web", f"web/{turn}/{number}", NOW, own=own)
+
+        taken = [[one.event_id for one in part] for part in at_once(4, take)]
+        assert sorted(taken) == [[one.event_id] for one in events]
+
+
 def test_threads_record_one_value(ledger: Ledger, event: Callable[..., Event]) -> None:
     """A retry that overlaps the attempt before it is one entry, or one more attempt, never an error."""
     written = at_once(4, lambda _: ledger.record("event", event("a"), run_id="run-1", policy="web"))

@@ -60,12 +60,19 @@ class Inbox(Store):
         with self._database.read() as connection:
             return tuple(connection.scalars(query))
 
-    def take_events(self, policy: str, run_id: str, now: datetime, limit: int = 1000) -> tuple[Event, ...]:
+    def take_events(
+        self, policy: str, run_id: str, now: datetime, limit: int = 1000, *, own: str | None = None
+    ) -> tuple[Event, ...]:
         """Hand a policy's waiting events to a run, oldest first.
+
+        An event with a request is a run of its own, for its targets and its dry run are nobody else's: when the oldest
+        event has one, it is all the run gets; otherwise the run gets the events without one. The rest waits for the
+        next run.
 
         A run that asks again (its task is retried, or the run is cleared) gets the same events, and no other.
 
         :param limit: events at most; the rest waits for the next run.
+        :param own: the id of the run's own event. While that waits it comes before all others, and alone.
         :raises Conflict: the run has taken events of another policy; run ids are unique across policies.
         """
         with self._database.write() as connection:
@@ -78,21 +85,16 @@ class Inbox(Store):
                 )
             if mine:
                 return tuple(one.event for one in mine)
-            waiting = connection.execute(
-                select(DeliveryRow.event_id, EventRow.value)
-                .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
-                .where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting")
-                .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
-                .limit(limit)
-                # Two runs of one policy share the events; neither waits for the other, neither gets the other's.
-                .with_for_update(of=DeliveryRow.__table__, skip_locked=True)
-            ).all()
+            # Runs of one policy choose one after the other, or one of them could find every event under the other's
+            # lock, take nothing, and leave what the other did not want.
+            self._database.lock(connection, "take of policy", policy)
+            chosen = _chosen(connection, policy, limit, own)
             connection.execute(
                 update(DeliveryRow)
-                .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_([row.event_id for row in waiting]))
+                .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_([one.event_id for one in chosen]))
                 .values(state="taken", run_id=run_id, taken_at=now, attempts=DeliveryRow.attempts + 1)
             )
-        return tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in waiting)
+        return chosen
 
     def close_events(self, run_id: str, fate: Fate, now: datetime) -> int:
         """Say what became of a run's events. A run that is repeated closes them again, with its newer word.
@@ -193,6 +195,24 @@ class Inbox(Store):
         ]
         statement = self._database.insert(DeliveryRow).on_conflict_do_nothing().returning(DeliveryRow.event_id)
         return set(connection.scalars(statement, rows))
+
+
+def _chosen(connection: Connection, policy: str, limit: int, own: str | None) -> tuple[Event, ...]:
+    """What a run of the policy is to take: one event with a request, or events without one."""
+    query = (
+        select(DeliveryRow.event_id, EventRow.value)
+        .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
+        .where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting")
+        .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
+        .limit(limit)
+    )
+    rows = connection.execute(query.where(DeliveryRow.event_id == own)).all() if own is not None else []
+    rows = rows or connection.execute(query).all()
+    # Told apart here and not in the query: PostgreSQL cannot look into JSON that holds NUL or half a surrogate pair.
+    waiting = tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in rows)
+    if waiting and waiting[0].request is not None:
+        return waiting[:1]
+    return tuple(event for event in waiting if event.request is None)
 
 
 def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:

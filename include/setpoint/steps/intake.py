@@ -12,7 +12,7 @@ from setpoint.policy.schema import Policy
 
 
 class Intake(Value):
-    """The events of one run, drained from the inbox, and what they ask for together."""
+    """The events of one run, taken from the inbox: one with a request, or any number without."""
 
     run_id: Name
     policy: Name
@@ -20,7 +20,7 @@ class Intake(Value):
     targets: tuple[Name, ...] = ()
     """Only these targets are looked at; empty means the whole fleet."""
     request: Request | None = None
-    """A person's request, if there is one; of several the newest counts."""
+    """A person's request, if that is what the run is about."""
     dry_run: bool
     taken_at: UtcDatetime
 
@@ -37,7 +37,9 @@ def run_identity(policy: str, airflow_run_id: str) -> str:
 def take_in(
     policy: Policy, run_id: str, *, direct: Sequence[Event], ledger: Ledger, trigger: str, now: datetime
 ) -> Intake:
-    """Drain the policy's inbox for a run. A retry of the same run gets the same events again.
+    """Take events from the policy's inbox for a run. A retry of the same run gets the same events again.
+
+    A run that a person started takes that person's request, whatever else waits.
 
     :param direct: events that reached the run itself (a trigger form, a schedule, an asset event over REST); they are
         put in the inbox first, so that one way of accounting serves all.
@@ -45,16 +47,16 @@ def take_in(
     """
     if direct:
         ledger.accept_events([(event, (policy.name,)) for event in direct])
-    events = ledger.take_events(policy.name, run_id, now)
-    requests = [event.request for event in events if event.request is not None]
-    request = requests[-1] if requests else None
+    own = next((event.event_id for event in direct if event.kind == "manual"), None)
+    events = ledger.take_events(policy.name, run_id, now, own=own)
+    request = next((event.request for event in events if event.request is not None), None)
     intake = Intake(
         run_id=run_id,
         policy=policy.name,
         events=events,
         targets=request.targets if request else (),
         request=request,
-        dry_run=policy.dry_run or any(one.dry_run for one in requests),
+        dry_run=policy.dry_run or (request is not None and request.dry_run),
         taken_at=now,
     )
     ledger.start_run(
