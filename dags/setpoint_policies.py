@@ -40,7 +40,7 @@ def policy_dag(policy: Policy) -> DAG:
         start_date=START,
         catchup=False,
         # A run lasts as long as its observation window; meanwhile others may look. The ledger lets one change a target.
-        max_active_runs=4,
+        max_active_runs=16,
         params=trigger_form(policy),
         tags=["setpoint", f"owner:{policy.owner}"],
         default_args={"owner": policy.owner, "policy": policy.name, **RETRY},

@@ -19,11 +19,13 @@ class Settings(Value):
     data: Path
     """``SETPOINT_DATA``: where metric batches lie; ``$AIRFLOW_HOME/setpoint`` by default. All workers must see it."""
     ledger_url: str
-    """``SETPOINT_LEDGER_URL``: an SQLAlchemy URL; an SQLite file in ``data`` by default.
+    """``SETPOINT_LEDGER_URL``: an SQLAlchemy URL; an SQLite file in ``data`` by default."""
+    ledger_connection: str | None
+    """``SETPOINT_LEDGER_CONNECTION``: the Airflow connection that names the ledger, when no URL does.
 
-    In Airflow the connection ``setpoint_ledger``, when there is one, is used instead of the default.
+    It has to be said (or be the environment variable ``AIRFLOW_CONN_SETPOINT_LEDGER``): a connection that is only
+    looked for could be missed for a moment, and the run would go on with another, empty ledger.
     """
-    ledger_is_default: bool
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -39,5 +41,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         policies=Path(variables.get("SETPOINT_POLICIES") or _PACKAGE.parent / "policies").expanduser().absolute(),
         data=data,
         ledger_url=ledger_url or f"sqlite:///{data / 'ledger.db'}",
-        ledger_is_default=not ledger_url,
+        ledger_connection=None if ledger_url else _ledger_connection(variables),
     )
+
+
+def _ledger_connection(variables: Mapping[str, str]) -> str | None:
+    named = variables.get("SETPOINT_LEDGER_CONNECTION")
+    if named:
+        return named
+    return "setpoint_ledger" if variables.get("AIRFLOW_CONN_SETPOINT_LEDGER") else None

@@ -43,11 +43,10 @@ def settings_page() -> str:
             [(f"`{name.strip('`')}`", text) for name, _, text in ours]
             + [(f"`{name}`", f"{text} Default: {default}.") for name, (default, text) in VARIABLES.items()],
         ),
-        "The ledger's place is looked for in this order: `SETPOINT_LEDGER_URL`, the Airflow connection "
-        "`setpoint_ledger`, SQLite in `SETPOINT_DATA`. SQLite serves one machine; with workers on several, use "
-        "PostgreSQL and a `SETPOINT_DATA` that all of them see. "
-        "The command line asks Airflow for the connection only when it is an environment variable "
-        "(`AIRFLOW_CONN_SETPOINT_LEDGER`) or `AIRFLOW__SECRETS__*` or `AIRFLOW__DATABASE__*` is set.",
+        "The ledger's place is looked for in this order: `SETPOINT_LEDGER_URL`, the Airflow connection that "
+        "`SETPOINT_LEDGER_CONNECTION` names (or `setpoint_ledger`, where `AIRFLOW_CONN_SETPOINT_LEDGER` is set), "
+        "SQLite in `SETPOINT_DATA`. A named connection that cannot be looked up is an error, never another ledger. "
+        "SQLite serves one machine; with workers on several, use PostgreSQL, and a `SETPOINT_DATA` all of them see.",
         "## Docker Compose: `.env`",
         "`make env` writes it from `.env.example`, with a fresh secret behind every name that has no value.",
         table(("variable", "meaning"), [(f"`{name}`", text) for name, text in env_example().items()]),

@@ -105,4 +105,4 @@ def _on_a_terminal(arguments: list[str], environment: dict[str, str]) -> str:
 def test_policy_names_complete(shell) -> None:
     """The shell offers the policies there are; asked the way bash asks typer."""
     done = shell(_SETPOINT_COMPLETE="complete_bash", COMP_WORDS="setpoint plan storefront-", COMP_CWORD="2")
-    assert done.stdout.split() == ["storefront-api", "storefront-web"]
+    assert done.stdout.split() == ["storefront-api", "storefront-batch", "storefront-web"]

@@ -67,13 +67,14 @@ def points(lab: LabProcess) -> int:
 
 
 @pytest.fixture
-def run_at(run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs a command in this process with ``aws_default`` at an endpoint: ``run_at(url, "doctor")``."""
+def run_at(shell) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command as a process of its own with ``aws_default`` at an endpoint: ``run_at(url, "doctor")``.
 
-    def call(url: str | None, *arguments: str, **variables: str) -> Result:
-        for name, value in {**(connection(url) if url else {}), **variables}.items():
-            monkeypatch.setenv(name, value)
-        return run(*arguments)
+    A process of its own, because Airflow's logging is what it was told when it was first imported.
+    """
+
+    def call(url: str | None, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return shell(*arguments, **{**(connection(url) if url else {}), **variables})
 
     return call
 
@@ -83,7 +84,7 @@ def test_plan_shows_what_would_happen_and_changes_nothing(run_at, lab: LabProces
     wait_for(lambda: points(lab) >= 6)
     before = lab.client.calls()
     done = run_at(lab.url, "plan", "storefront-web", "--wanted", "9", "--json")
-    assert done.exit_code == 0, done.output
+    assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
     (decision,) = told["decisions"]
     assert (decision["action"], decision["from_units"], decision["to_units"]) == ("scale_out", 3, 7)
@@ -116,7 +117,7 @@ def test_an_unknown_policy_is_a_no_with_a_suggestion(run) -> None:
 def test_plan_without_aws_says_which_connection(run_at, url: str | None, said: str) -> None:
     """A missing connection, or an endpoint that does not answer: exit status 3 with the way out, not a traceback."""
     done = run_at(url, "plan", "storefront-web")
-    assert done.exit_code == 3
+    assert done.returncode == 3
     assert said in done.stderr
 
 
@@ -130,7 +131,7 @@ def test_doctor_finds_a_working_deployment_healthy(run_at, lab: LabProcess) -> N
     wait_for(lambda: points(lab) >= 1)
     done = run_at(lab.url, "doctor", "--json")
     found = checks(done)
-    assert done.exit_code == 0, found
+    assert done.returncode == 0, found
     status = {name: one["status"] for name, one in found.items()}
     assert status["policies"] == "ok"
     assert status["ledger"] == "warn"
@@ -154,7 +155,7 @@ def test_doctor_says_what_to_do_about_a_queue_without_dead_letters(run_at, lab: 
     (tmp_path / "storefront-api.yaml").write_text(changed.replace("name: LatencyP95", "name: LatencyP96"))
     done = run_at(lab.url, "doctor", "--json", SETPOINT_POLICIES=str(tmp_path))
     found = checks(done)
-    assert done.exit_code == 1
+    assert done.returncode == 1
     assert (found["queue bare"]["status"], found["queue gone"]["status"]) == ("warn", "fail")
     assert "dead-letter" in found["queue bare"]["todo"]
     assert found["queue gone"]["todo"]
@@ -167,7 +168,7 @@ def test_doctor_without_aws_fails_once_per_connection(run_at, tmp_path: Path) ->
     good = Path(__file__).resolve().parents[2] / "include/policies/storefront-api.yaml"
     (tmp_path / "storefront-api.yaml").write_text(good.read_text())
     done = run_at(NOWHERE, "doctor", "--json", "--airflow-url", NOWHERE, SETPOINT_POLICIES=str(tmp_path))
-    assert done.exit_code == 1
+    assert done.returncode == 1
     failed = [one for one in json.loads(done.stdout)["checks"] if one["status"] == "fail"]
     names = [one["check"] for one in failed]
     assert names == ["policies", "ledger", "airflow health", f"connection aws_default in {REGION}"]

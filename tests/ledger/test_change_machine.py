@@ -19,7 +19,7 @@ from setpoint.testing.values import NOW, a_planned_change
 
 TARGETS = ("web-1", "web-2")
 RESULTS = (ChangeState.APPLIED, ChangeState.NO_OP, ChangeState.REFUSED, ChangeState.FAILED)
-KIND = "aws.autoscaling_group"
+KIND = "aws.autoscaling_group@aws_default/"
 
 
 class ChangeMachine(RuleBasedStateMachine):

@@ -17,7 +17,7 @@ from setpoint.testing.values import NOW, a_planned_change
 
 MakeResult = Callable[[ChangeState], ApplyResult]
 
-KIND = "aws.autoscaling_group"
+KIND = "aws.autoscaling_group@aws_default/"
 
 
 def change(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from setpoint.model import Action, Decision, Plan, Verdict
 from setpoint.planning.plan import Chunk, chunks, make_plan
-from setpoint.testing.values import NOW, a_decision, a_policy
+from setpoint.testing.values import NOW, SCOPE, a_decision, a_policy
 
 TTL = timedelta(minutes=10)
 
@@ -35,7 +35,7 @@ def test_plans_what_changes_and_nothing_else():
     assert [(one.target, one.from_units, one.to_units) for one in plan.changes] == [("web-1", 4, 6), ("web-4", 9, 8)]
     assert plan.units_delta == 1
     assert (plan.created_at, plan.expires_at) == (NOW, NOW + TTL)
-    assert {one.target_kind for one in plan.changes} == {"aws.autoscaling_group"}
+    assert {one.target_kind for one in plan.changes} == {SCOPE}
 
 
 def test_a_plan_without_changes_is_a_plan():

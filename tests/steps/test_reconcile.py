@@ -12,11 +12,13 @@ from setpoint.ledger import LedgerUnavailable
 from setpoint.model import ChangeState, Event, Followed, HealthVerdict, Operation, Outcome, Reason
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import SourceError
-from setpoint.steps.reconcile import GRACE, STRANDED_AFTER, reconcile
+from setpoint.steps.reconcile import STRANDED_AFTER, reconcile
 from setpoint.steps.reconciled import Reconciled, summary
 from setpoint.steps.roll_back import ROLLBACK_ATTEMPTS, ROLLBACK_WITHIN
 from setpoint.targets.contract import TargetError
 from setpoint.testing.values import NOW, a_decision, a_planned_change, a_policy
+
+GRACE = timedelta(minutes=2)
 
 REFRESH = Operation(kind="instance_refresh", detail="40 % done")
 
@@ -28,6 +30,7 @@ def look(ledger: Any, target: Any, policy: Any, numbers: Any, store: Any, clock:
     def go(**given: Any) -> Reconciled:
         arguments = {
             "policy": policy,
+            "grace": GRACE,
             "run_id": "web/reconcile",
             "reader": lambda: target,
             "target": lambda: target,
@@ -415,3 +418,11 @@ def test_other_policies_changes_are_theirs(look, ledger, clock) -> None:
     ledger.begin_change(other, clock.now - timedelta(hours=1))
     assert look() == Reconciled("web")
     assert ledger.change("theirs").state is ChangeState.APPLYING
+
+
+def test_a_renamed_policy_finishes_what_its_former_self_began(look, ledger, clock) -> None:
+    """The policy that began a change may be gone; its target must not stay blocked for that."""
+    change = a_planned_change(policy="former")
+    ledger.begin_change(change, clock.now - GRACE - timedelta(seconds=1))
+    look()
+    assert ledger.change(change.change_id).state is ChangeState.FAILED

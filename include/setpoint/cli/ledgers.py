@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,23 +17,17 @@ _SQLITE = "sqlite:///"
 
 
 def ledger_url() -> str:
-    """Where the ledger is: ``SETPOINT_LEDGER_URL``, else Airflow's connection ``setpoint_ledger``, else SQLite."""
+    """Where the ledger is: ``SETPOINT_LEDGER_URL``, else the Airflow connection that is named, else SQLite."""
     from setpoint.settings import load_settings
 
     settings = load_settings()
-    if not settings.ledger_is_default or not _airflow_may_know_another():
+    if settings.ledger_connection is None:
         return settings.ledger_url
     # Airflow takes seconds to import, so it is only asked where it has something to say.
     quiet_airflow()
     from setpoint_airflow.ledger import ledger_url as airflow_ledger_url
 
     return airflow_ledger_url()
-
-
-def _airflow_may_know_another() -> bool:
-    return "AIRFLOW_CONN_SETPOINT_LEDGER" in os.environ or any(
-        name.startswith(("AIRFLOW__SECRETS__", "AIRFLOW__DATABASE__")) for name in os.environ
-    )
 
 
 @contextmanager

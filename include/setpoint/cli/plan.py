@@ -99,7 +99,7 @@ def _memory(policy: Policy, targets: tuple[str, ...], now: datetime) -> Mapping[
     if is_missing(ledger_url()):
         return {target: TargetMemory(target=target) for target in targets}
     with reading_ledger() as ledger:
-        return ledger.memory(policy.name, targets, policy.targets.kind, now)
+        return ledger.memory(policy.name, targets, policy.targets.scope, now)
 
 
 def _show(policy: Policy, evaluation: Evaluation) -> None:

@@ -34,7 +34,7 @@ def make_plan(policy: Policy, run_id: str, decisions: Sequence[Decision], create
     if problems:
         raise ValueError(f"no plan: {'; '.join(problems)}")
     changing = sorted((one for one in decisions if one.action.changes), key=lambda one: one.target)
-    changes = tuple(PlannedChange.of(one, policy.targets.kind) for one in changing)
+    changes = tuple(PlannedChange.of(one, policy.targets.scope) for one in changing)
     identity = plan_hash(changes)
     return Plan(
         plan_id=digest(policy.name, run_id, identity),

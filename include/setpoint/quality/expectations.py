@@ -18,16 +18,13 @@ import great_expectations.expectations as gxe
 import pandas as pd
 
 from setpoint.model import FRAME_COLUMNS, Verdict
+from setpoint.quality.errors import GateError
 from setpoint.quality.rules import RULES, Rule
 
 SUITE_VERSION = "v1"
 FRAME_SUITE = f"setpoint.frame.{SUITE_VERSION}"
 _FRAME_TYPES = dict(zip(FRAME_COLUMNS, ("Timestamp", "str", "str", "float64"), strict=True))
 _KEY = ["target", "metric"]
-
-
-class GateError(Exception):
-    """The gate itself failed, so nothing is known about the batch. Nobody may act on it."""
 
 
 def suite_name(policy: str) -> str:

@@ -34,7 +34,7 @@ def drift(
     """
     now = clock()
     names, states = _standing(policy, reader)
-    memory = ledger.memory(policy.name, names, policy.targets.kind, now)
+    memory = ledger.memory(policy.name, names, policy.targets.scope, now)
     for name in names:
         state = states.get(name)
         if state is None:
@@ -123,7 +123,7 @@ def _out_of_bounds(
         text = f"{text}; not repaired now: {decision.reasons[0].text}"
         return report(text)
     change = carry_out(
-        PlannedChange.of(decision, policy.targets.kind),
+        PlannedChange.of(decision, policy.targets.scope),
         policy=policy,
         plan_expires_at=now + PLAN_LIFETIME,
         target=target(),

@@ -10,7 +10,7 @@ from setpoint.ledger import Ledger
 from setpoint.model import Change, Outcome, Reason, Verdict
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
-from setpoint.sources.contract import Source, SourceError
+from setpoint.sources.contract import Source
 from setpoint.targets.contract import TargetError, TargetReader
 
 
@@ -67,7 +67,7 @@ def record_unjudged(change: Change, why: Reason, *, policy: Policy, ledger: Ledg
     return ledger.record_outcome(outcome.model_copy(update={"reasons": (why, *outcome.reasons)}))
 
 
-def why_unjudged(change: Change, error: SourceError | TargetError) -> Reason:
+def why_unjudged(change: Change, error: Exception) -> Reason:
     """An error that kept a change's health from being read, as the reason of its outcome."""
     missing = isinstance(error, TargetError) and error.code == "target_missing"
     text = f"{change.plan.target}: health before and after could not be read: {error}"

@@ -18,8 +18,8 @@ from setpoint.steps.roll_back import ROLLBACK_ATTEMPTS, ROLLBACK_WITHIN, roll_ba
 from setpoint.steps.settle import settle
 from setpoint.targets.contract import Target, TargetError, TargetReader
 
-GRACE = timedelta(minutes=2)
-"""How long after its intent a change is left to the run that began it; a run's own retries end well before."""
+GRACE = timedelta(minutes=10)
+"""How long after its intent a change is left to the run that began it: longer than its slowest call and its retries."""
 
 STRANDED_AFTER = timedelta(minutes=15)
 """How long a run may take to decide, retries included, before it counts as dead."""
@@ -51,7 +51,7 @@ def reconcile(
     :raises LedgerUnavailable: nothing can be reconciled without the ledger.
     """
     told = Reconciled(policy.name)
-    for change in _own(told, "finished", lambda: ledger.unfinished_changes(clock() - grace)):
+    for change in _unfinished(policy, told, reader, lambda: ledger.unfinished_changes(clock() - grace)):
         with told.collecting(f"{change.plan.target}: change {change.change_id} could not be finished"):
             _finish(change, policy, reader(), ledger, clock, told)
     for change in _own(told, "judged", lambda: ledger.changes_without_outcome(clock() - grace)):
@@ -74,6 +74,23 @@ def _own(told: Reconciled, what: str, find: Callable[[], Iterable[Change]]) -> l
     """The policy's own changes among those found; none when the ledger cannot tell them, which is a problem."""
     with told.collecting(f"changes to be {what}"):
         return [one for one in find() if one.plan.policy == told.policy]
+    return []
+
+
+def _unfinished(
+    policy: Policy, told: Reconciled, reader: Callable[[], TargetReader], find: Callable[[], Iterable[Change]]
+) -> list[Change]:
+    """Those of the policy, and those of its targets whoever began them: a policy may be renamed or removed."""
+    with told.collecting("changes to be finished"):
+        found = list(find())
+        own = [one for one in found if one.plan.policy == policy.name]
+        foreign = [
+            one for one in found if one.plan.policy != policy.name and one.plan.target_kind == policy.targets.scope
+        ]
+        if foreign:
+            fleet = set(reader().find(policy.targets))
+            own += [one for one in foreign if one.plan.target in fleet]
+        return own
     return []
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from setpoint.ledger import Finding, LedgerError, LedgerUnavailable
 from setpoint.policy.schema import Policy
+from setpoint.quality.errors import GateError
 from setpoint.sources.batches import BatchError
 from setpoint.sources.contract import SourceError
 from setpoint.targets.contract import TargetError
@@ -36,7 +37,7 @@ class Reconciled:
             yield
         except LedgerUnavailable:
             raise
-        except (TargetError, SourceError, BatchError, LedgerError) as error:
+        except (TargetError, SourceError, BatchError, GateError, LedgerError) as error:
             self.problems.append(f"{what}: {error}")
 
 

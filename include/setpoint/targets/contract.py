@@ -19,6 +19,14 @@ class TargetConfig(Value):
     connection: str = Field(default="aws_default", min_length=1, description="the Airflow connection to use")
     region: str | None = Field(default=None, min_length=1, description="the region; the connection's own when left out")
 
+    @property
+    def scope(self) -> str:
+        """What makes a target's name unique: its kind, and where it is. The ledger keeps targets by scope and name.
+
+        Two policies that share a target must name its connection and region alike.
+        """
+        return f"{self.kind}@{self.connection}/{self.region or ''}"
+
     def names(self) -> tuple[Name, ...]:
         """The targets that the policy names itself; empty when they are found by their tags or the like."""
         return ()

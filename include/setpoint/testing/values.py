@@ -29,6 +29,8 @@ from setpoint.model import (
 from setpoint.policy.schema import Policy
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SCOPE = "aws.autoscaling_group@aws_default/"
+"""The scope of the targets of `a_policy`."""
 """A Sunday noon, the moment the tests live in."""
 
 _POLICY: dict[str, Any] = {
@@ -150,7 +152,7 @@ def a_decision(target: str = "web-1", from_units: int = 4, to_units: int = 6, **
 
 def a_planned_change(target: str = "web-1", from_units: int = 4, to_units: int = 6, **fields: Any) -> PlannedChange:
     """A planned change of a group, as a plan would have it; fields are replaced after its identity was made."""
-    made = PlannedChange.of(a_decision(target, from_units, to_units), "aws.autoscaling_group")
+    made = PlannedChange.of(a_decision(target, from_units, to_units), SCOPE)
     return PlannedChange.model_validate({**dict(made), **fields})
 
 

@@ -43,7 +43,7 @@ class DecideOperator(PolicyOperator, BranchMixIn):
                 report=report,
                 signals=run.ledger.signals_of(run.run_id),
                 states=run.reader.read(pulled.targets),
-                memory=run.ledger.memory(run.policy.name, pulled.targets, run.policy.targets.kind, now),
+                memory=run.ledger.memory(run.policy.name, pulled.targets, run.policy.targets.scope, now),
                 now=now,
                 request=intake.request,
                 event_ids=intake.event_ids,

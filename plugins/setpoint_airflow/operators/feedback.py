@@ -10,6 +10,8 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from setpoint.model import Change, ChangeState, Outcome
+from setpoint.quality.errors import GateError
+from setpoint.sources.batches import BatchError
 from setpoint.sources.contract import SourceError
 from setpoint.steps.observe import observation_ends, observe, record_unjudged, why_unjudged
 from setpoint.steps.settle import settle
@@ -97,9 +99,9 @@ class RecordOutcomeOperator(FeedbackOperator):
             for change in self.effective(run):
                 try:
                     outcomes.append(_observe(run, change))
-                except (SourceError, TargetError) as error:
+                except (SourceError, TargetError, BatchError, GateError) as error:
                     self.log.warning("%s: health could not be read: %s", change.plan.target, error)
-                    if error.retryable and not last_try:
+                    if getattr(error, "retryable", True) and not last_try:
                         unread.append(f"{change.plan.target}: {error}")
                     else:
                         why = why_unjudged(change, error)

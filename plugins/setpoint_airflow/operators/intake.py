@@ -54,7 +54,7 @@ def _direct_events(context: Context, run: Runtime, trigger: str, now: datetime) 
     :raises AirflowFailException: the run's conf cannot be read; it lists every problem, and a retry would not help.
     """
     dag_run, policy = context["dag_run"], run.policy.name
-    if trigger == "manual":
+    if trigger in ("manual", "operator_triggered"):
         try:
             event = manual_event(
                 policy,

@@ -62,7 +62,7 @@ class CloseRunOperator(PolicyOperator):
         with self.runtime(context) as run:
             decisions = run.ledger.decisions_of(run.run_id)
             if not decisions and not failed:
-                return "nothing to do"
+                return "nothing to do" if states.get("take_events") == "skipped" else _close_empty(run)
             reason = _close_decided(run, decisions, failed) if decisions else _close_undecided(run, failed)
         if failed:
             raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
@@ -79,6 +79,14 @@ def _close_decided(run: Runtime, decisions: Sequence[Decision], failed: Sequence
     now = utc_now()
     run.ledger.close_events(run.run_id, "failed" if failed else _fate(decisions, changes), now)
     run.ledger.finish_run(run.run_id, "failed" if failed else "succeeded", reason, now)
+    return reason
+
+
+def _close_empty(run: Runtime) -> str:
+    """The policy selects no target at all: nothing to decide about, and nothing that another run would do better."""
+    now, reason = utc_now(), "the policy's targets section finds no target"
+    run.ledger.close_events(run.run_id, "held", now)
+    run.ledger.finish_run(run.run_id, "succeeded", reason, now)
     return reason
 
 
