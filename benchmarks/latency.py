@@ -173,7 +173,7 @@ def measure(lab: Any, api: Any, queue_url: str, events: int) -> list[dict[str, f
             lambda before=before: capacity_calls(lab)[before:],
             what="the API call",
             deadline_seconds=240,
-            poll_seconds=0.05,
+            poll_seconds=0.5,
         )[0]
         run = next(one for one in api.runs(dag) if one["dag_run_id"] not in known)
         api.wait_for_run(dag, run["dag_run_id"])
