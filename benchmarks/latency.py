@@ -28,7 +28,7 @@ import yaml
 
 from setpoint.lab.config import FleetConfig, LabConfig
 from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import client, provision
+from setpoint.lab.provision import airflow_connection, client, provision
 from setpoint.stack.client import StackClient, wait_until
 from setpoint.stack.local import LocalStack
 from setpoint.stack.postgres import TemporaryPostgres
@@ -131,16 +131,7 @@ def system(home: Path, database_url: str | None, *, stock: bool) -> Iterator[tup
             dags_folder=home / "dags",
             database_url=database_url,
             all_admins=True,
-            connections={
-                "aws_default": json.dumps(
-                    {
-                        "conn_type": "aws",
-                        "login": "lab",
-                        "password": "lab",
-                        "extra": {"region_name": "eu-west-1", "endpoint_url": lab.url},
-                    }
-                )
-            },
+            connections={"aws_default": airflow_connection(lab.url)},
             variables={
                 "SETPOINT_POLICIES": str(home / "policies"),
                 "SETPOINT_DATA": str(home / "data"),

@@ -19,7 +19,7 @@ import yaml
 
 from setpoint.lab.config import FleetConfig, LabConfig
 from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import client, provision
+from setpoint.lab.provision import airflow_connection, client, provision
 from setpoint.ledger import Ledger
 from setpoint.stack.client import StackClient
 from setpoint.stack.local import LocalStack
@@ -195,16 +195,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             home / "airflow",
             dags_folder=dags,
             all_admins=True,
-            connections={
-                "aws_default": json.dumps(
-                    {
-                        "conn_type": "aws",
-                        "login": "lab",
-                        "password": "lab",
-                        "extra": {"region_name": "eu-west-1", "endpoint_url": lab.url},
-                    }
-                )
-            },
+            connections={"aws_default": airflow_connection(lab.url)},
             variables={
                 "SETPOINT_POLICIES": str(policies),
                 "SETPOINT_DATA": str(data),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from setpoint.lab.client import LabClient
-from setpoint.lab.config import ACCESS_KEY, REGION, SECRET_KEY, default_config
+from setpoint.lab.config import default_config
 from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import client, provision
+from setpoint.lab.provision import airflow_connection, client, provision
 from setpoint.ledger import Ledger
 from setpoint.stack.client import StackClient
-from setpoint.stack.errors import StackError
 from setpoint.stack.local import LocalStack
 from setpoint.stack.ports import require_free
 from setpoint.stack.settings import prepare_home
@@ -64,7 +61,7 @@ def demo_world(home: Path, policies: Path, *, airflow_port: int, lab_port: int, 
             home / "airflow",
             api_port=airflow_port,
             all_admins=True,
-            connections={"aws_default": lab_connection(lab.url)},
+            connections={"aws_default": airflow_connection(lab.url)},
             variables={
                 "SETPOINT_POLICIES": str(policies),
                 "SETPOINT_DATA": str(data),
@@ -77,7 +74,8 @@ def demo_world(home: Path, policies: Path, *, airflow_port: int, lab_port: int, 
         )
         api = stack.enter_context(airflow.client())
         say("waiting for the policies' Dags")
-        _wait_for_dags(api, [f"setpoint.{path.stem}" for path in sorted(policies.glob("*.yaml"))], airflow)
+        wanted = [f"setpoint.{path.stem}" for path in policies.glob("*.yaml")]
+        api.wait_for_dags(wanted, deadline_seconds=DAGS_DEADLINE_SECONDS)
         yield DemoWorld(
             lab=lab.client,
             airflow=api,
@@ -88,35 +86,6 @@ def demo_world(home: Path, policies: Path, *, airflow_port: int, lab_port: int, 
             lab_url=lab.url,
             require_running=airflow.require_running,
         )
-
-
-def lab_connection(lab_url: str) -> str:
-    """An Airflow connection to the practice AWS, as JSON."""
-    return json.dumps(
-        {
-            "conn_type": "aws",
-            "login": ACCESS_KEY,
-            "password": SECRET_KEY,
-            "extra": {"region_name": REGION, "endpoint_url": lab_url},
-        }
-    )
-
-
-def _wait_for_dags(api: StackClient, wanted: list[str], airflow: LocalStack) -> None:
-    deadline = time.monotonic() + DAGS_DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        airflow.require_running()
-        found = {dag["dag_id"] for dag in api.call("GET", "/api/v2/dags", params={"limit": 100})["dags"]}
-        if set(wanted) <= found:
-            return
-        errors = api.call("GET", "/api/v2/importErrors")["import_errors"]
-        if errors:
-            raise StackError(
-                f"Airflow could not import a Dag file:\n{errors[0]['filename']}\n{errors[0]['stack_trace']}"
-            )
-        time.sleep(0.5)
-    missing = sorted(set(wanted) - found)
-    raise StackError(f"after {DAGS_DEADLINE_SECONDS} s Airflow still has no Dag {', '.join(missing)}")
 
 
 @contextmanager

@@ -71,6 +71,12 @@ def client(service: str, endpoint_url: str, region: str = REGION) -> Any:
     )
 
 
+def airflow_connection(endpoint_url: str, region: str = REGION) -> str:
+    """Return an Airflow connection to the practice AWS, as the JSON of an ``AIRFLOW_CONN_*`` variable."""
+    extra = {"region_name": region, "endpoint_url": endpoint_url}
+    return json.dumps({"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": extra})
+
+
 class _Provisioner:
     def __init__(self, endpoint_url: str, region: str) -> None:
         self._endpoint_url = endpoint_url
