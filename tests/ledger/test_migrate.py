@@ -79,7 +79,7 @@ def test_written_by_a_newer_setpoint(empty_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(LedgerMismatch, match=r"9999.*knows 0001.*Upgrade"):
+    with pytest.raises(LedgerMismatch, match=r"9999.*knows 0001, 0002.*Upgrade"):
         Ledger.open(empty_url)
 
 

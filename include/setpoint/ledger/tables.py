@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ForeignKey, Index, Integer, MetaData, String, Text, text
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from setpoint.ledger.types import Document, OutsideText, RowId, UtcTime
@@ -17,7 +17,7 @@ from setpoint.ledger.types import Document, OutsideText, RowId, UtcTime
 VERSION_TABLE = "setpoint_version"
 """Alembic's own table, apart from the one of an application that shares the database."""
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision under ``migrations/versions``; a test compares the two."""
 
 
@@ -148,6 +148,24 @@ class ChangeRow(Base):
     intended_at: Mapped[datetime]
     applied_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+
+
+class LeaseRow(Base):
+    """Who may change a target right now; :mod:`setpoint.ledger.leases` says how.
+
+    A row stays when its lease is released, because its token is never to be given out again.
+    """
+
+    __tablename__ = "setpoint_leases"
+
+    target_kind: Mapped[str] = mapped_column(String(255), primary_key=True)
+    target: Mapped[str] = mapped_column(OutsideText, primary_key=True)
+    token: Mapped[int] = mapped_column(BigInteger)
+    holder: Mapped[str] = mapped_column(Text)
+    change_id: Mapped[str] = mapped_column(Text)
+    acquired_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
 
 
 class OutcomeRow(Base):
