@@ -43,14 +43,14 @@ def message_of(error: Any, schema: Schema) -> tuple[str, str]:
     """
     kind = error["type"]
     context = error.get("ctx", {})
+    if kind == "policy":
+        # The rule's own sentence already says what is allowed.
+        return str(error["msg"]), ""
     if error["loc"][-1:] == ("[key]",):
         return (
             "is not a name that can stand here",
             f"a name matching {context['pattern']}" if "pattern" in context else "",
         )
-    if kind == "policy":
-        # The rule's own sentence already says what is allowed.
-        return str(error["msg"]), ""
     if kind == "value_error":
         return str(error["msg"]).removeprefix("Value error, "), ""
     if kind not in _MESSAGES:
