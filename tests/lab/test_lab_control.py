@@ -10,10 +10,11 @@ from setpoint.lab.calls import CallLog, identify
 from setpoint.lab.client import LabClient, LabError
 from setpoint.lab.control import ControlApi
 from setpoint.lab.faults import FaultKind, FaultRequest
-from setpoint.lab.process import LabProcess, free_port
+from setpoint.lab.process import LabProcess
 from setpoint.lab.provision import provision
 from setpoint.lab.world.runner import WorldRunner
 from setpoint.lab.world.traffic import Keyframe, LoadProgramme
+from setpoint.stack.ports import free_port
 
 
 def test_health_names_the_process(lab: LabProcess) -> None:

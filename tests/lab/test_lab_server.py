@@ -17,9 +17,10 @@ from botocore.exceptions import ClientError
 
 from setpoint.lab.config import ACCESS_KEY, REGION, SECRET_KEY, FleetConfig, LabConfig
 from setpoint.lab.faults import FaultKind
-from setpoint.lab.process import LabProcess, LabStartError, free_port
+from setpoint.lab.process import LabProcess, LabStartError
 from setpoint.lab.provision import HIGH_CPU_PERCENT, client, provision
 from setpoint.lab.server import PortTakenError, run_lab
+from setpoint.stack.ports import free_port
 
 Client = Callable[[str], Any]
 Eventually = Callable[..., Any]

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import Self
 
 from setpoint.lab.client import LabClient, LabError
 from setpoint.lab.config import LabConfig, default_config
+from setpoint.stack.ports import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -128,13 +128,6 @@ class LabProcess:
     def _complaint(self, what: str) -> str:
         lines = self.log_path.read_text(errors="replace").strip().splitlines()[-20:]
         return "\n".join([f"the practice AWS did not start on {self.url}: {what}. Its log ends with:", *lines])
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that is free at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _environment() -> dict[str, str]:
