@@ -12,8 +12,8 @@ from asgiref.sync import sync_to_async
 
 from setpoint.model import ChangeState
 from setpoint.steps.settle import settle
-from setpoint.targets.contract import TargetError
-from setpoint_airflow.runtime import runtime
+from setpoint.targets.contract import TargetConfig, TargetError, TargetReader
+from setpoint_airflow.runtime import Runtime, runtime
 
 
 class ChangesSettledTrigger(BaseTrigger):
@@ -31,6 +31,7 @@ class ChangesSettledTrigger(BaseTrigger):
         self.run_id = run_id
         self.change_ids = list(change_ids)
         self.poll_seconds = poll_seconds
+        self._built: tuple[TargetConfig, TargetReader] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -54,7 +55,7 @@ class ChangesSettledTrigger(BaseTrigger):
                 after = settle(
                     run.changes(self.change_ids),
                     policy=run.policy,
-                    target=run.reader,
+                    target=self._reader(run),
                     ledger=run.ledger,
                     now=datetime.now(UTC),
                 )
@@ -62,5 +63,13 @@ class ChangesSettledTrigger(BaseTrigger):
             if not error.retryable:
                 raise
             self.log.warning("The targets could not be read, trying again: %s", error)
+            # Perhaps with credentials that were mended meanwhile.
+            self._built = None
             return True
         return any(one.state is ChangeState.APPLIED for one in after)
+
+    def _reader(self, run: Runtime) -> TargetReader:
+        """One reader for all looks: building its client takes far longer than a look."""
+        if self._built is None or self._built[0] != run.policy.targets:
+            self._built = (run.policy.targets, run.reader)
+        return self._built[1]

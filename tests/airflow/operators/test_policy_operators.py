@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -14,11 +15,13 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from setpoint.lab.faults import FaultKind
 from setpoint.model import ApplyResult, ChangeState, Event, HealthVerdict, Reason
 from setpoint.sources.contract import SourceError
+from setpoint_airflow import runtime
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.change import ApplyChangesOperator, RollBackOperator
 from setpoint_airflow.operators.feedback import InServiceSensor, RecordOutcomeOperator
 from setpoint_airflow.operators.reconcile import ReconcileOperator
 from setpoint_airflow.operators.record import CloseRunOperator
+from setpoint_airflow.providers import reader_for
 from setpoint_airflow.triggers.settled import ChangesSettledTrigger
 
 
@@ -114,6 +117,27 @@ def test_the_deferred_path_ends_as_the_direct_one(fleet: Any) -> None:
     assert "5 of 5" in direct[0]
     ended = [fleet.ledger.change(one.change_id) for one in (slow, quick)]
     assert [(one.state, one.reason.code) for one in ended] == [(ChangeState.SETTLED, "in_service")] * 2
+
+
+def test_the_triggerer_builds_one_reader_for_all_looks(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it looks; a look that failed for the moment is followed by one with a new reader."""
+    told = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    told["extra"]["config_kwargs"] = {"retries": {"total_max_attempts": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(told))
+    built: list[str] = []
+    monkeypatch.setattr(runtime, "reader_for", lambda policy: built.append(policy.name) or reader_for(policy))
+    changes = fleet.decide((fleet.groups[0], 3, 5))
+    apply(fleet, changes)
+    trigger = ChangesSettledTrigger(
+        policy=fleet.name, run_id="manual__2026-03-01", change_ids=[changes[0].change_id], poll_seconds=0.1
+    )
+    fleet.lab.client.fault(FaultKind.API_DOWN)
+    assert [trigger._waiting(), trigger._waiting()] == [True, True]
+    fleet.lab.client.remove_faults()
+    assert len(built) == 2
+    first_event(trigger)
+    trigger._waiting()
+    assert len(built) == 3
 
 
 def test_nothing_to_follow_is_skipped(fleet: Any) -> None:
