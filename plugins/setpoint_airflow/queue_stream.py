@@ -24,6 +24,7 @@ from setpoint.events.intake import event_kinds
 from setpoint.events.queues import QueueRef
 from setpoint.events.sweep import SweepSchedule
 from setpoint.events.take_in import Inbox, Message, TakenIn, take_in
+from setpoint.failpoints import reached
 from setpoint.policy.loader import load_policies
 from setpoint.settings import load_settings
 from setpoint_airflow.hooks.queue import Received, SqsQueue, connect, what_to_do
@@ -216,6 +217,7 @@ def _commit(
     source: str,
 ) -> _Committed:
     """Commit a batch; when that fails though the ledger answers, one by one: one bad message must not hold up ten."""
+    reached("after_receive", queue.queue)
     kinds, policies, now = event_kinds(), current(), datetime.now(UTC)
 
     def take(batch: Sequence[Received]) -> TakenIn:
@@ -223,7 +225,9 @@ def _commit(
         return take_in(messages, inbox=ledger, kinds=kinds, policies=policies, queue=queue, source=source, now=now)
 
     try:
-        return _Committed(take(received), received)
+        taken = take(received)
+        reached("after_commit", queue.queue)
+        return _Committed(taken, received)
     except Exception:
         if len(received) == 1:
             raise

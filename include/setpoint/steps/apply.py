@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from setpoint.failpoints import reached
 from setpoint.guards.recheck import recheck
 from setpoint.ledger import Ledger, TargetBusy
 from setpoint.model import ApplyResult, Change, ChangeState, PlannedChange, Reason
@@ -35,6 +36,7 @@ def carry_out(
     without = ended_without_target(change, policy=policy, ledger=ledger, clock=clock)
     if without is not None:
         return without
+    reached("before_intent", change.policy)
     try:
         begun = ledger.begin_change(change, clock())
     except TargetBusy as busy:
@@ -43,8 +45,12 @@ def carry_out(
             text=f"{change.target} is being changed by {busy.open_change_id}; this change was not started",
         )
         return ledger.refuse_change(change, reason, clock())
+    reached("after_intent", change.policy)
     result = _attempt(change, begun.attempts, policy, plan_expires_at, target, ledger, clock)
-    return ledger.finish_change(change.change_id, result, clock())
+    reached("during_rollback" if change.reverts else "after_call", change.policy)
+    ended = ledger.finish_change(change.change_id, result, clock())
+    reached("after_result", change.policy)
+    return ended
 
 
 def ended_without_target(change: PlannedChange, *, policy: Policy, ledger: Ledger, clock: Clock) -> Change | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from setpoint.failpoints import reached
 from setpoint.ledger import Ledger
 from setpoint.model import Event, Request
 from setpoint.model.base import Name, UtcDatetime, Value
@@ -68,4 +69,5 @@ def take_in(
         event_ids=intake.event_ids,
     )
     ledger.record("intake", intake, run_id=run_id, policy=policy.name)
+    reached("after_take", policy.name)
     return intake

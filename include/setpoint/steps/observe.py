@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from setpoint.failpoints import reached
 from setpoint.feedback.judge import Measurement, judge_health
 from setpoint.ledger import Ledger
 from setpoint.model import Change, Outcome, Reason, Verdict
@@ -40,17 +41,17 @@ def observe(
     begun = change.applied_at or change.intended_at
     before = _measure(change.plan.target, begun, policy, sources, store)
     after = _measure(change.plan.target, now, policy, sources, store)
-    return ledger.record_outcome(
-        judge_health(
-            policy.feedback,
-            change=change,
-            before=before,
-            after=after,
-            provider=reader.health(change.plan.target, begun),
-            superseded_by=ledger.superseded_by(change.change_id),
-            now=now,
-        )
+    outcome = judge_health(
+        policy.feedback,
+        change=change,
+        before=before,
+        after=after,
+        provider=reader.health(change.plan.target, begun),
+        superseded_by=ledger.superseded_by(change.change_id),
+        now=now,
     )
+    reached("before_outcome", change.plan.policy)
+    return ledger.record_outcome(outcome)
 
 
 def record_unjudged(change: Change, why: Reason, *, policy: Policy, ledger: Ledger, now: datetime) -> Outcome:

@@ -9,6 +9,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
+from setpoint.failpoints import reached
 from setpoint.model import Change, ChangeState, Outcome
 from setpoint.quality.errors import GateError
 from setpoint.sources.batches import BatchError
@@ -58,6 +59,7 @@ class InServiceSensor(FeedbackOperator):
         with self.runtime(context) as run:
             changes = self._look(run)
         if any(one.state is ChangeState.APPLIED for one in changes):
+            reached("while_waiting", self.policy)
             self.defer_until_settled(context, [one.change_id for one in changes], self.poll_seconds)
         return [f"{one.plan.target}: {one.reason.text}" for one in changes]
 
@@ -76,6 +78,7 @@ class WatchHealthOperator(FeedbackOperator):
         with self.runtime(context) as run:
             until = max(observation_ends(one, run.policy) for one in self.effective(run))
         if utc_now() < until:
+            reached("during_observation", self.policy)
             self.defer(trigger=DateTimeTrigger(moment=until), method_name="execute_complete")
         return until.isoformat()
 
