@@ -10,7 +10,7 @@ RUN python -m venv /opt/venv \
  && VIRTUAL_ENV=/opt/venv /opt/venv/bin/uv pip install --no-cache --require-hashes --compile-bytecode -r requirements.lock
 
 # The checkout itself, as `make setup` installs it: editable, so that one copy of the code is what runs.
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY include include
 COPY plugins plugins
 RUN /opt/venv/bin/pip install --no-deps --no-build-isolation --no-index --editable .
@@ -34,7 +34,7 @@ RUN useradd --uid 50000 --home-dir /opt/airflow --no-create-home --shell /usr/sb
 
 WORKDIR /opt/setpoint
 COPY --from=build /opt/venv /opt/venv
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY scripts/container scripts/container
 COPY plugins plugins
