@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from setpoint.model import Event
 from setpoint.model.base import Value
+from setpoint.policy.fields import refuse
+
+SenderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+"""A sender of the webhook, as ``senders.yaml`` names it; it stands in the webhook's path."""
 
 
 class EventConfig(Value):
     """What every event trigger of a policy says. A kind's ``Config`` adds its filter options."""
 
     kind: str
-    queue: str = Field(min_length=1, max_length=300, description="the SQS queue's name, or its URL")
+    queue: str | None = Field(
+        default=None, min_length=1, max_length=300, description="the SQS queue's name, or its URL"
+    )
+    webhook: SenderName | None = Field(
+        default=None, description="instead of a queue: the sender that may post to the webhook"
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.queue is None) == (self.webhook is None):
+            raise refuse("an event comes through a queue or through the webhook; name one of queue and webhook")
+        return self
 
 
 class EventError(ValueError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from setpoint.events import EVENTS
 from setpoint.events.contract import EventError
 from setpoint.events.envelope import Letter, open_envelope
-from setpoint.events.queues import QueueRef, listens
+from setpoint.events.queues import Origin, listens
 from setpoint.events.texts import one_line, shown
 from setpoint.model import Event
 
@@ -78,7 +78,7 @@ def _parse(kind: type[Any], letter: Letter, received_at: datetime) -> list[Event
     return events
 
 
-def route(event: Event, policies: Sequence[Policy], queue: QueueRef | None = None) -> tuple[str, ...]:
+def route(event: Event, policies: Sequence[Policy], queue: Origin | None = None) -> tuple[str, ...]:
     """The names of the policies that want an event, in the order given; empty when nobody does.
 
     A policy wants it when one of its event triggers, on this queue and of this kind, says so; an event addressed to a
@@ -101,7 +101,7 @@ def route(event: Event, policies: Sequence[Policy], queue: QueueRef | None = Non
     return tuple(policy.name for policy in having)
 
 
-def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: QueueRef | None = None) -> list[Routed]:
+def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: Origin | None = None) -> list[Routed]:
     """Route the events of one message. Readings that nobody wants are left out; if nobody wants any, the first is kept.
 
     :raises EventError: as :func:`route` does, when no reading found a policy.
@@ -121,7 +121,7 @@ def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: Q
     return [Routed(events[0], ())] if events else []
 
 
-def _wants(policy: Policy, event: Event, queue: QueueRef | None) -> bool:
+def _wants(policy: Policy, event: Event, queue: Origin | None) -> bool:
     return any(
         trigger.kind == event.kind
         and (queue is None or queue.same_queue(listening))

@@ -1,4 +1,4 @@
-"""Which queue a policy listens on, and when two ways of naming a queue mean the same one."""
+"""Where a policy's events come in, queue or webhook, and when two ways of naming a queue mean the same one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class QueueRef(Value):
         """The queue's own name: the URL's last part when it is named by URL."""
         return self.queue.rstrip("/").rpartition("/")[2] if self.is_url else self.queue
 
-    def same_queue(self, other: QueueRef) -> bool:
+    def same_queue(self, other: QueueRef | WebhookRef) -> bool:
         """Whether both name one queue, as far as can be told without asking AWS.
 
         Two URLs do when account and name agree, and the region when both are AWS's own: each region has its own queue
@@ -41,12 +41,27 @@ class QueueRef(Value):
         when it is looked up with the same connection and the regions do not differ: the same name with another
         connection may be another account's queue, and a message from there is not for this policy.
         """
+        if isinstance(other, WebhookRef):
+            return False
         if self.is_url and other.is_url:
             regions = {_url_region(self.queue), _url_region(other.queue)} - {None}
             same_path = urlsplit(self.queue).path.rstrip("/") == urlsplit(other.queue).path.rstrip("/")
             return same_path and len(regions) < 2
         regions_differ = self.region is not None and other.region is not None and self.region != other.region
         return self.name == other.name and self.connection == other.connection and not regions_differ
+
+
+class WebhookRef(Value):
+    """A sender of the webhook, as a policy names it; its messages reach the policies that name it, and no others."""
+
+    sender: str
+
+    def same_queue(self, other: QueueRef | WebhookRef) -> bool:
+        return self == other
+
+
+Origin = QueueRef | WebhookRef
+"""Where a message came from, as policies name it."""
 
 
 def _url_region(url: str) -> str | None:
@@ -62,15 +77,21 @@ def _url_region(url: str) -> str | None:
     return next((label for label in host.split(".") if _REGION.fullmatch(label)), host)
 
 
-def listens(policy: Policy) -> Iterator[tuple[QueueRef, EventConfig]]:
-    """A policy's event triggers, each with the queue it listens on."""
+def listens(policy: Policy) -> Iterator[tuple[Origin, EventConfig]]:
+    """A policy's event triggers, each with the queue, or the webhook's sender, that it listens to."""
     for trigger in policy.triggers.events:
-        yield (
-            QueueRef(connection=policy.targets.connection, region=policy.targets.region, queue=trigger.queue),
-            trigger,
-        )
+        if trigger.webhook is not None:
+            yield WebhookRef(sender=trigger.webhook), trigger
+        elif trigger.queue is not None:
+            targets = policy.targets
+            yield QueueRef(connection=targets.connection, region=targets.region, queue=trigger.queue), trigger
 
 
 def queues_of(policy: Policy) -> tuple[QueueRef, ...]:
     """The distinct queues a policy listens on, in the policy's order."""
-    return tuple(dict.fromkeys(queue for queue, _ in listens(policy)))
+    return tuple(dict.fromkeys(origin for origin, _ in listens(policy) if isinstance(origin, QueueRef)))
+
+
+def senders_of(policy: Policy) -> tuple[str, ...]:
+    """The distinct senders of the webhook a policy listens to, in the policy's order."""
+    return tuple(dict.fromkeys(origin.sender for origin, _ in listens(policy) if isinstance(origin, WebhookRef)))

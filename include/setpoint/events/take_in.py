@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from setpoint.events.contract import EventError
 from setpoint.events.intake import Routed, read_message, route_readings
-from setpoint.events.queues import QueueRef
+from setpoint.events.queues import Origin
 from setpoint.model import Event
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def take_in(
     inbox: Inbox,
     kinds: Mapping[str, type[Any]],
     policies: Sequence[Policy],
-    queue: QueueRef,
+    queue: Origin,
     source: str,
     now: datetime,
 ) -> TakenIn:
@@ -101,7 +101,7 @@ def take_in(
     A message that cannot be read never holds up the others: it goes to the ledger's rejects with its reason.
 
     :param kinds: the event kinds, by name.
-    :param queue: the queue as the policies name it.
+    :param queue: the queue, or the webhook's sender, as the policies name it.
     :param source: the queue's URL, for people and for the rejects.
     :raises Exception: whatever the ledger raises; the messages are then not taken in, and come again.
     """
