@@ -3,14 +3,14 @@
 import io
 import json
 import random
-import uuid
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
-from xml.sax.saxutils import escape
 
 from setpoint.lab.calls import ApiCall, CallLog, identify
 from setpoint.lab.control import PREFIX, ControlApi
-from setpoint.lab.faults import Fault, FaultKind
+from setpoint.lab.faults import API_FAULTS, Fault, FaultKind
+from setpoint.lab.refusal import Refusal, cut_off
 from setpoint.lab.world.state import FleetCapacity
 from setpoint.lab.world.world import World
 
@@ -48,17 +48,44 @@ class LabApplication:
             environ.get("CONTENT_TYPE", ""),
             body,
         )
-        if call is None or call.service in UNLOCKED_SERVICES:
-            refused = None if call is None else self._refusal(call, body)
-            return self._aws(environ, start_response) if refused is None else refused(start_response)
+        if call is None:
+            return self._aws(environ, start_response)
+        fault = self._fault(call, body)
+        if fault is None:
+            return self._answered(call, environ, start_response)
+        return self._disturbed(fault, call, environ, start_response)
+
+    def _disturbed(
+        self, fault: Fault, call: ApiCall, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        kind, request = fault.kind, fault.request
+        if kind in (FaultKind.THROTTLING, FaultKind.API_DOWN):
+            refusal = Refusal(call, throttled=kind is FaultKind.THROTTLING)
+            return self._answered(call, environ, start_response, lambda _, start: refusal(start))
+        if kind is FaultKind.CUT_OFF:
+            return self._answered(call, environ, start_response, cut_off)
+        if kind is FaultKind.WRONG_CAPACITY:
+            with self._lock, self._world.cloud.misreporting(request.fleet, request.wrong_units):
+                return list(self._aws(environ, start_response))
+        if kind is FaultKind.SLOW:
+            time.sleep(request.delay_seconds)
+            return self._answered(call, environ, start_response)
+        answer = self._answered(call, environ, start_response)
+        time.sleep(request.delay_seconds)  # lost: by now its caller has given up
+        return answer
+
+    def _answered(
+        self, call: ApiCall, environ: Environ, start_response: StartResponse, answer: WsgiApp | None = None
+    ) -> Iterable[bytes]:
+        """Let AWS, or ``answer`` in its place, answer a call, and record the call when it changes something."""
+        aws = answer or self._aws
+        if call.service in UNLOCKED_SERVICES:
+            return aws(environ, start_response)
         with self._lock:
-            refused = self._refusal(call, body)
-            if not call.mutating:
-                return self._aws(environ, start_response) if refused is None else refused(start_response)
-            return self._recorded(call, environ, start_response, refused)
+            return self._recorded(call, environ, start_response, aws) if call.mutating else aws(environ, start_response)
 
     def _recorded(
-        self, call: ApiCall, environ: Environ, start_response: StartResponse, refused: "Refusal | None"
+        self, call: ApiCall, environ: Environ, start_response: StartResponse, aws: WsgiApp
     ) -> Iterable[bytes]:
         seen: dict[str, Any] = {}
 
@@ -67,8 +94,7 @@ class LabApplication:
             return start_response(status, headers, *rest)
 
         before = self._capacity(call)
-        answered = self._aws(environ, note) if refused is None else refused(note)
-        body = b"".join(answered)
+        body = b"".join(aws(environ, note))
         status = int(seen.get("status", 500))
         self._calls.add(
             call,
@@ -86,66 +112,27 @@ class LabApplication:
         capacity: FleetCapacity = self._world.cloud.capacity(call.group)
         return (capacity.min_size, capacity.desired, capacity.max_size) if capacity.exists else None
 
-    def _refusal(self, call: ApiCall, body: bytes) -> "Refusal | None":
+    def _fault(self, call: ApiCall, body: bytes) -> Fault | None:
+        """The fault that hits this call, counted; the oldest one when there are several."""
         with self._lock:
-            for fault in self._world.environment.faults.active():
+            faults = self._world.environment.faults
+            for fault in faults.active():
                 if self._hits(fault, call, body):
-                    return Refusal(call, throttled=fault.kind is FaultKind.THROTTLING)
+                    faults.count_hit(fault)
+                    return fault
         return None
 
     def _hits(self, fault: Fault, call: ApiCall, body: bytes) -> bool:
-        if fault.kind not in (FaultKind.THROTTLING, FaultKind.API_DOWN):
+        request = fault.request
+        if fault.kind not in API_FAULTS or call.service not in request.services:
             return False
-        if call.service not in fault.request.services:
+        if fault.kind is FaultKind.WRONG_CAPACITY and call.action != "DescribeAutoScalingGroups":
             return False
-        fleet = fault.request.fleet
-        if fleet is not None and fleet.encode() not in body:
+        if request.actions and call.action not in request.actions:
             return False
-        return self._dice.random() < fault.request.share
-
-
-class Refusal:
-    """The answer of an API that throttles (400) or is down (500), in the protocol of the caller."""
-
-    def __init__(self, call: ApiCall, *, throttled: bool) -> None:
-        self._call = call
-        self._throttled = throttled
-
-    def __call__(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer."""
-        code, message = self._error()
-        status = "400 Bad Request" if self._throttled else "500 Internal Server Error"
-        request_id = str(uuid.uuid4())
-        if "json" in self._call.content_type:
-            fault = "Sender" if self._throttled else "Receiver"
-            headers = [
-                ("Content-Type", self._call.content_type),
-                ("x-amzn-query-error", f"{code};{fault}"),
-                ("x-amzn-RequestId", request_id),
-            ]
-            body = json.dumps({"__type": f"com.amazon.coral.service#{code}", "message": message})
-        else:
-            headers = [("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id)]
-            body = self._xml(code, message, request_id)
-        encoded = body.encode()
-        start_response(status, [*headers, ("Content-Length", str(len(encoded)))])
-        return [encoded]
-
-    def _error(self) -> tuple[str, str]:
-        if not self._throttled:
-            return "InternalFailure", "The request processing has failed because of an unknown error."
-        special = {"ec2": "RequestLimitExceeded", "sqs": "RequestThrottled"}
-        return special.get(self._call.service, "Throttling"), "Rate exceeded"
-
-    def _xml(self, code: str, message: str, request_id: str) -> str:
-        error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
-        if self._call.service == "ec2":
-            return f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
-        kind = "Sender" if self._throttled else "Receiver"
-        return (
-            f"<ErrorResponse><Error><Type>{kind}</Type>{error}</Error>"
-            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
+        if request.fleet is not None and request.fleet.encode() not in body:
+            return False
+        return self._dice.random() < request.share
 
 
 def _read_body(environ: Environ) -> bytes:

@@ -1,6 +1,7 @@
 """The practice AWS as the world sees it: one account, one region, of moto's backends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from setpoint.lab.aws import install
 from setpoint.lab.aws.group import IN_SERVICE, PENDING, TERMINATING
@@ -43,6 +44,23 @@ class MotoCloud:
         """Evaluate all alarms; returns the names of those that changed their state."""
         changed: list[str] = install.cloudwatch(self._account_id, self._region).evaluate_alarms()
         return changed
+
+    @contextmanager
+    def misreporting(self, group: str | None, units: int) -> Iterator[None]:
+        """Have a group (or all) tell a desired capacity that is off by ``units``; nothing else sees it, under the lock.
+
+        Groups that are not there are left out.
+        """
+        groups = install.autoscaling(self._account_id, self._region).autoscaling_groups
+        told = [one for name, one in groups.items() if group in (None, name)]
+        truth = [one.desired_capacity for one in told]
+        for one in told:
+            one.desired_capacity = max(0, int(one.desired_capacity or 0) + units)
+        try:
+            yield
+        finally:
+            for one, desired in zip(told, truth, strict=True):
+                one.desired_capacity = desired
 
     def reset(self) -> None:
         """Forget every resource of every service."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,15 @@ class FaultKind(StrEnum):
     """A `share` of the API calls to `services` answers Throttling."""
     API_DOWN = "api_down"
     """A `share` of the API calls to `services` answers HTTP 500."""
+    CUT_OFF = "cut_off"
+    """A `share` of the API calls to `services` gets no answer: the connection is closed, nothing is carried out."""
+    SLOW = "slow"
+    """A `share` of the API calls to `services` is carried out, and answered, `delay_seconds` late."""
+    LOST_ANSWER = "lost_answer"
+    """A `share` of the API calls to `services` is carried out at once, and answered `delay_seconds` late: to a caller
+    with a shorter timeout the call failed although it took effect."""
+    WRONG_CAPACITY = "wrong_capacity"
+    """A `share` of the calls to DescribeAutoScalingGroups answers a desired capacity that is `wrong_units` too high."""
     LAUNCH_FAILURE = "launch_failure"
     """Launches fail for lack of capacity; they are tried again until the fault ends."""
     BAD_CHANGE = "bad_change"
@@ -52,7 +61,17 @@ STATUS_FAULTS = {
     FaultKind.INTERNAL_ERROR: "InternalError",
     FaultKind.FORBIDDEN: "Forbidden",
 }
-API_FAULTS = frozenset({FaultKind.THROTTLING, FaultKind.API_DOWN})
+API_FAULTS = frozenset(
+    {
+        FaultKind.THROTTLING,
+        FaultKind.API_DOWN,
+        FaultKind.CUT_OFF,
+        FaultKind.SLOW,
+        FaultKind.LOST_ANSWER,
+        FaultKind.WRONG_CAPACITY,
+    }
+)
+"""Those that are about single API calls; only these can be narrowed to `actions` and counted by `times`."""
 
 Service = Literal["autoscaling", "monitoring", "ec2", "sns", "sqs"]
 
@@ -70,6 +89,14 @@ class FaultRequest(LabModel):
     """Of the calls or points that are hit; without it half of them for `throttling` and `spike`."""
     latency_ms: float = Field(default=150.0, gt=0, le=60_000)
     services: tuple[Service, ...] = ("autoscaling", "monitoring")
+    actions: tuple[Name, ...] = ()
+    """Only these API calls are hit, for example `SetDesiredCapacity`; empty for all of the `services`."""
+    times: int | None = Field(default=None, ge=1, le=1_000_000)
+    """The fault ends when it has hit that many calls; None for no limit."""
+    delay_seconds: float = Field(default=3.0, gt=0, le=120)
+    """For `slow` and `lost_answer`."""
+    wrong_units: int = Field(default=1, ge=-1000, le=1000)
+    """For `wrong_capacity`: added to what is answered; negative is too low."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,6 +104,15 @@ class FaultRequest(LabModel):
         if isinstance(value, dict) and "share" not in value and value.get("kind") in ("throttling", "spike"):
             return {**value, "share": 0.5}
         return value
+
+    @model_validator(mode="after")
+    def _counts_calls_only(self) -> Self:
+        if self.kind not in API_FAULTS and (self.actions or self.times is not None):
+            raise ValueError(
+                f"actions and times are for faults of single API calls ({', '.join(sorted(API_FAULTS))}), "
+                f"{self.kind} is none; use duration_seconds"
+            )
+        return self
 
     @property
     def multiplier(self) -> float:
@@ -119,6 +155,7 @@ class FaultBoard:
         self._now = now
         self._faults: dict[str, Fault] = {}
         self._counter = 0
+        self._hits: dict[str, int] = {}
 
     def add(self, request: FaultRequest, baseline_units: dict[str, int]) -> Fault:
         """Start a fault."""
@@ -144,6 +181,12 @@ class FaultBoard:
         """Return the newest active fault of that kind that concerns the fleet, or None."""
         matching = [fault for fault in self.active() if fault.kind is kind and fault.concerns(fleet)]
         return matching[-1] if matching else None
+
+    def count_hit(self, fault: Fault) -> None:
+        """Count that a fault has hit a call; one that has done so often enough ends."""
+        self._hits[fault.fault_id] = hits = self._hits.get(fault.fault_id, 0) + 1
+        if fault.request.times is not None and hits >= fault.request.times:
+            self._faults.pop(fault.fault_id, None)
 
     def remove(self, kind: FaultKind | None = None, fleet: str | None = None) -> tuple[Fault, ...]:
         """End faults: all, those of one kind, those asked for one fleet, or both conditions together."""

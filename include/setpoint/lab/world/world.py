@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from setpoint.lab.aws.environment import Environment
@@ -32,6 +33,10 @@ class Cloud(Protocol):
 
     def evaluate_alarms(self) -> list[str]:
         """Evaluate all alarms; returns the names of those that changed their state."""
+        ...
+
+    def misreporting(self, group: str | None, units: int) -> AbstractContextManager[None]:
+        """Have a group (or all) tell a desired capacity that is off by ``units``, while the block runs."""
         ...
 
     def reset(self) -> None:
