@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from setpoint.events import EVENTS
 from setpoint.events.contract import EventError
 from setpoint.events.envelope import Letter, open_envelope
+from setpoint.events.kept import kept
 from setpoint.events.queues import Origin, listens
 from setpoint.events.texts import one_line, shown
 from setpoint.model import Event
@@ -102,7 +103,7 @@ def route(event: Event, policies: Sequence[Policy], queue: Origin | None = None)
 
 
 def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: Origin | None = None) -> list[Routed]:
-    """Route the events of one message. Readings that nobody wants are left out; if nobody wants any, the first is kept.
+    """Route the events of one message. What nobody wants is left out; if nobody wants any, the first kind's are kept.
 
     :raises EventError: as :func:`route` does, when no reading found a policy.
     """
@@ -111,14 +112,14 @@ def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: O
     for event in events:
         try:
             if names := route(event, policies, queue):
-                wanted.append(Routed(event, names))
+                wanted.append(Routed(kept(event), names))
         except EventError as error:
             refused.append(error)
     if wanted:
         return wanted
     if refused:
         raise refused[0]
-    return [Routed(events[0], ())] if events else []
+    return [Routed(kept(event), ()) for event in events if event.kind == events[0].kind]
 
 
 def _wants(policy: Policy, event: Event, queue: Origin | None) -> bool:
