@@ -64,6 +64,16 @@ def test_connections_and_variables_reach_the_components() -> None:
     assert environment["SETPOINT_DATA"] == "/srv/data"
 
 
+def test_further_options_go_before_the_stacks_own() -> None:
+    """An option that was asked for is set, also where the stack sets one by itself."""
+    environment = airflow_environment(
+        settings(options={"scheduler.task_instance_heartbeat_timeout": "9", "triggerer.job_heartbeat_sec": "2"})
+    )
+
+    assert environment["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"] == "9"
+    assert environment["AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC"] == "2"
+
+
 def test_the_package_and_the_local_settings_are_importable() -> None:
     """include/ and config/ of the checkout are on PYTHONPATH, and nothing else is."""
     environment = airflow_environment(settings(repository=Path("/srv/checkout")))

@@ -51,3 +51,31 @@ def test_it_serves_databases_on_loopback_behind_a_password_and_leaves_nothing() 
 
     assert not psutil.pid_exists(pid)
     assert not folder.exists()
+
+
+@pytest.mark.postgres
+def test_what_was_committed_survives_a_kill() -> None:
+    """SIGKILL ends the whole server at once; restarted, it has each commit, and nothing else, on the same port."""
+    with TemporaryPostgres(keeps_commits=True) as server:
+        engine = create_engine(server.create_database("ledger"))
+        with engine.begin() as connection:
+            connection.execute(text("CREATE TABLE t (n int)"))
+        for number in range(50):
+            with engine.begin() as connection:
+                connection.execute(text("INSERT INTO t VALUES (:n)"), {"n": number})
+        with engine.connect() as connection:
+            connection.execute(text("INSERT INTO t VALUES (1000)"))
+            assert server._process is not None
+            family = psutil.Process(server._process.pid).children(recursive=True)
+            port = server.port
+            server.kill()
+            assert not [process for process in family if process.is_running()]
+            with pytest.raises(OperationalError):
+                connection.execute(text("SELECT 1"))
+
+        server.restart()
+
+        assert server.port == port
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT n FROM t ORDER BY n")).scalars().all() == list(range(50))
+        engine.dispose()

@@ -66,7 +66,7 @@ def test_a_taken_port_is_refused_with_its_holder(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_say_what_is_right(tmp_path: Path) -> None:
-    """A relative path, a foreign variable and an impossible connection id are refused by name, all at once."""
+    """Each wrong path, variable, connection id and option is refused by name, all at once."""
     good = prepare_home(tmp_path).model_dump()
 
     with pytest.raises(ValidationError) as refused:
@@ -76,10 +76,12 @@ def test_wrong_settings_say_what_is_right(tmp_path: Path) -> None:
                 "home": Path("relative"),
                 "variables": {"AIRFLOW__API__HOST": "0.0.0.0"},
                 "connections": {"aws-default": "x"},
+                "options": {"AIRFLOW__SCHEDULER__X": "1"},
             }
         )
 
     message = str(refused.value)
     assert "relative is relative; the components need an absolute path" in message
     assert "['AIRFLOW__API__HOST'] do not start with SETPOINT_" in message
+    assert "['AIRFLOW__SCHEDULER__X'] name no Airflow option; write section.option" in message
     assert "['aws-default'] cannot be named by an environment variable" in message

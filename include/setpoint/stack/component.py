@@ -53,6 +53,11 @@ class Component:
         """The pid of the component's main process."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether the main process has ended; what it started may still be there."""
+        return self._process.poll() is not None
+
     def require_running(self) -> None:
         """:raises ComponentFailedError: if the main process has ended."""
         status = self._process.poll()

@@ -31,6 +31,7 @@ def airflow_environment(settings: StackSettings) -> dict[str, str]:
     """
     return {
         **_airflow_settings(settings),
+        **{f"AIRFLOW__{name.upper().replace('.', '__')}": value for name, value in settings.options.items()},
         **_surroundings(settings),
         **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in settings.connections.items()},
         **settings.variables,

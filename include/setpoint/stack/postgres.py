@@ -1,5 +1,6 @@
 """A PostgreSQL server of one's own for the length of a test, from the server programs Debian installs."""
 
+import contextlib
 import os
 import pwd
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 from sqlalchemy import Engine, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -29,6 +31,7 @@ USER = "postgres"
 
 _START_DEADLINE_SECONDS = 60.0
 _COMMAND_TIMEOUT_SECONDS = 120.0
+_KILL_SECONDS = 10.0
 
 
 def find_server_programs(debian_folder: Path = DEBIAN_FOLDER) -> Path:
@@ -50,13 +53,18 @@ def find_server_programs(debian_folder: Path = DEBIAN_FOLDER) -> Path:
 class TemporaryPostgres:
     """A server with a fresh, empty cluster, listening on a free port of 127.0.0.1 only. A context manager.
 
-    Its one user has a generated password. Durability is off: the data is removed when the server stops. Run as root it
-    becomes the user ``postgres`` (or ``nobody``), as PostgreSQL refuses to run as root.
+    Its one user has a generated password. Nothing is forced to the disk: the data is removed when the server stops. Run
+    as root it becomes the user ``postgres`` (or ``nobody``), as PostgreSQL refuses to run as root.
     """
 
-    def __init__(self) -> None:
-        """Nothing is started before :meth:`start` or ``with``."""
+    def __init__(self, *, keeps_commits: bool = False) -> None:
+        """Nothing is started before :meth:`start` or ``with``.
+
+        :param keeps_commits: a commit survives :meth:`kill`, as it does on a server with default settings; without it
+            the last moments before may be lost.
+        """
         self.port = 0
+        self._keeps_commits = keeps_commits
         self._password = secrets.token_urlsafe(16)
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,7 +113,8 @@ class TemporaryPostgres:
     def stop(self) -> None:
         """Stop the server and remove its data."""
         if self._process is not None:
-            end_sessions([Session.of(self._process.pid)], grace_seconds=5)
+            if self._process.poll() is None:
+                end_sessions([Session.of(self._process.pid)], grace_seconds=5)
             self._process.wait()
             self._process = None
         if self._watchdog is not None:
@@ -114,6 +123,30 @@ class TemporaryPostgres:
         if self._folder is not None:
             shutil.rmtree(self._folder)
             self._folder = None
+        self.port = 0
+
+    def kill(self) -> None:
+        """End every process of the server with SIGKILL, and leave its data as it is then."""
+        if self._process is None:
+            raise PostgresUnavailableError("the server is not running; start() it first")
+        postmaster = psutil.Process(self._process.pid)
+        # The server first, else it would see its children die and start new ones. They have sessions of their own.
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        psutil.wait_procs(processes[1:], timeout=_KILL_SECONDS)
+
+    def restart(self) -> None:
+        """Start the server again after :meth:`kill`, on the same port; it recovers what was committed.
+
+        :raises PostgresUnavailableError: with the server's own words if it fails.
+        """
+        if self._watchdog is not None:
+            self._watchdog.close()
+        self._serve(find_server_programs())
+        self._wait_until_ready()
 
     def _make_cluster(self, programs: Path) -> None:
         password_file = self._path("password")
@@ -138,21 +171,21 @@ class TemporaryPostgres:
             raise PostgresUnavailableError(f"initdb ended with status {result.returncode}:\n{result.stderr}")
 
     def _serve(self, programs: Path) -> None:
-        self.port = free_port()
+        self.port = self.port or free_port()
         options = {
             "listen_addresses": LOOPBACK,
             "port": self.port,
             "unix_socket_directories": "",
-            # The data does not outlive the server, so nothing needs to reach the disk.
+            # The data does not outlive the server, so nothing needs to reach the disk, only the system's memory.
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self._keeps_commits else "off",
             "timezone": "UTC",
         }
         command = [str(programs / "postgres"), "-D", str(self._path("data"))]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with self._path("server.log").open("wb") as log:
+        with self._path("server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -68,6 +68,8 @@ class StackSettings(Value):
     """Import the heavy libraries in the scheduler once, instead of in every task."""
     connections: Mapping[str, str] = Field(default_factory=dict, repr=False)
     """Airflow connections by id, each as JSON or as a URI; they may hold credentials, so they are not printed."""
+    options: Mapping[str, str] = Field(default_factory=dict)
+    """Further Airflow options, ``section.option`` by value; they go before what the stack sets by itself."""
     variables: Mapping[str, str] = Field(default_factory=dict)
     """``SETPOINT_*`` environment variables for every component, e.g. ``SETPOINT_LEDGER_URL``."""
 
@@ -84,6 +86,13 @@ class StackSettings(Value):
         if wrong := [name for name in connections if not re.fullmatch(r"[A-Za-z0-9_]+", name)]:
             raise ValueError(f"{wrong} cannot be named by an environment variable; use letters, digits and underscores")
         return connections
+
+    @field_validator("options")
+    @classmethod
+    def _option_names(cls, options: Mapping[str, str]) -> Mapping[str, str]:
+        if wrong := [name for name in options if not re.fullmatch(r"[a-z0-9_]+\.[a-z0-9_]+", name)]:
+            raise ValueError(f"{wrong} name no Airflow option; write section.option, e.g. scheduler.job_heartbeat_sec")
+        return options
 
     @field_validator("variables")
     @classmethod
