@@ -1,4 +1,4 @@
-"""``setpoint.reconcile``: desired against actual, unfinished changes, outcomes never recorded; for all policies."""
+"""``setpoint.reconcile``: desired against actual, unfinished changes, unrecorded outcomes; and old batches."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from setpoint_airflow.form import START
 from setpoint_airflow.operators.reconcile import ListPoliciesOperator, ReconcileOperator
+from setpoint_airflow.operators.retention import PruneBatchesOperator
 
 with DAG(
     dag_id="setpoint.reconcile",
@@ -22,3 +23,4 @@ with DAG(
 ):
     policies = ListPoliciesOperator(task_id="list_policies")
     ReconcileOperator.partial(task_id="reconcile").expand(policies=policies.output)
+    PruneBatchesOperator(task_id="prune_batches")

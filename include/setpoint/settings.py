@@ -11,11 +11,18 @@ from setpoint.model.base import Value
 _PACKAGE = Path(__file__).resolve().parent
 
 
+class SettingsError(ValueError):
+    """A setting has a value that cannot be meant. The message names the variable, its value, and what is allowed."""
+
+
 class Settings(Value):
     """The deployment's own settings; ``docs/reference/settings.md`` lists the variables."""
 
     policies: Path
     """``SETPOINT_POLICIES``: the folder of policy files; ``include/policies`` beside the package by default."""
+    senders: Path
+    """``SETPOINT_SENDERS``: the file that says who may post to the webhook; ``senders.yaml`` beside the folder of
+    policies by default. The API server must see it."""
     data: Path
     """``SETPOINT_DATA``: where metric batches lie; ``$AIRFLOW_HOME/setpoint`` by default. All workers must see it."""
     ledger_url: str
@@ -37,8 +44,11 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     airflow_home = Path(variables.get("AIRFLOW_HOME") or Path.home() / "airflow")
     data = Path(variables.get("SETPOINT_DATA") or airflow_home / "setpoint").expanduser().absolute()
     ledger_url = variables.get("SETPOINT_LEDGER_URL")
+    policies = Path(variables.get("SETPOINT_POLICIES") or _PACKAGE.parent / "policies").expanduser().absolute()
+    senders = Path(variables.get("SETPOINT_SENDERS") or policies.parent / "senders.yaml").expanduser().absolute()
     return Settings(
-        policies=Path(variables.get("SETPOINT_POLICIES") or _PACKAGE.parent / "policies").expanduser().absolute(),
+        policies=policies,
+        senders=senders,
         data=data,
         ledger_url=ledger_url or f"sqlite:///{data / 'ledger.db'}",
         ledger_connection=None if ledger_url else _ledger_connection(variables),

@@ -25,12 +25,14 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 def settings_page() -> str:
     """What a deployment can set, and what a local stack sets."""
     from setpoint import settings
+    from setpoint.sources import retention
     from setpoint.stack import environment
     from setpoint.stack import settings as stack
 
     ours = [
         (match[0], "", markdown(text.partition(":")[2]) if ":" in text else text)
-        for name, text in attribute_docs(settings, "Settings").items()
+        for module, values in ((settings, "Settings"), (retention, "Retention"))
+        for name, text in attribute_docs(module, values).items()
         if (match := re.match(r"``(SETPOINT_\w+)``", text)) and name
     ]
     return page(

@@ -165,18 +165,3 @@ def test_quarantine_of_a_lost_batch_still_keeps_the_report(tmp_path: Path) -> No
     batch = _write(store, _frame())
     Path(batch.uri).unlink()
     assert store.quarantine(batch, _report(batch)).exists()
-
-
-def test_prune_deletes_old_batches_only(tmp_path: Path) -> None:
-    """Age counts from the pull; quarantine has its own time; files of others are left alone."""
-    store = BatchStore(tmp_path)
-    old = _write(store, _frame(), pulled_at=NOW - timedelta(days=8))
-    new = _write(store, _frame())
-    report = store.quarantine(old, _report(old))
-    stranger = Path(old.uri).with_name("notes.txt")
-    stranger.write_text("mine")
-    assert store.prune(now=NOW, keep=timedelta(days=7)) == 1
-    assert not Path(old.uri).exists()
-    assert all(one.exists() for one in (Path(new.uri), report, stranger))
-    assert store.prune(now=NOW, keep=timedelta(days=7), keep_quarantined=timedelta(days=7)) == 2
-    assert not report.exists()

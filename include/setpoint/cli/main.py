@@ -18,6 +18,7 @@ COMMANDS = {
     "history": "setpoint.cli.history:history",
     "explain": "setpoint.cli.explain:explain",
     "doctor": "setpoint.cli.doctor:doctor",
+    "prune": "setpoint.cli.prune:prune",
     "schema": "setpoint.cli.schema:schema",
     "lab": "setpoint.cli.lab:lab",
 }

@@ -47,6 +47,8 @@ _ENVIRONMENT_ERRORS = (
     ("setpoint_airflow.providers", "ConnectionProblemError"),
     ("setpoint.lab.server", "PortTakenError"),
     ("setpoint.policy.problems", "PolicyError"),
+    ("setpoint.sources.batches", "BatchError"),
+    ("setpoint.settings", "SettingsError"),
 )
 """Errors that say something the command needs does not answer. By name: only what was imported can have been raised."""
 

@@ -12,8 +12,9 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,23 @@ _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _STAMP = "%Y%m%dT%H%M%SZ"
 _BATCH_FILE = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{32}\.(?:parquet|report\.json)")
 _QUARANTINE = "quarantine"
+_UNFINISHED = ".writing-"
+_PRUNED = ".pruned"
 
 
 class BatchError(Exception):
     """A batch cannot be written, or cannot be believed. The message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of the store. No pydantic model: there may be millions."""
+
+    path: str
+    pulled_at: datetime
+    """When its batch was pulled."""
+    size_bytes: int
+    quarantined: bool
 
 
 class BatchStore:
@@ -117,26 +131,52 @@ class BatchStore:
         _write_whole(path, report.model_dump_json(indent=2).encode())
         return path
 
-    def prune(self, *, now: datetime, keep: timedelta, keep_quarantined: timedelta | None = None) -> int:
-        """Delete the batches pulled longer ago than ``keep``.
+    def files(self) -> Iterator[StoredFile]:
+        """The files this store wrote, and no other: batches, and in quarantine their reports.
 
-        :param keep_quarantined: the same for those in quarantine; ``None`` keeps them all.
-        :returns: how many files were deleted.
+        :raises BatchError: a folder cannot be listed.
         """
-        deleted = 0
-        for path, pulled_at in self._files():
-            limit = keep_quarantined if path.parent.name == _QUARANTINE else keep
-            if limit is not None and pulled_at < now - limit:
-                path.unlink(missing_ok=True)
-                deleted += 1
-        return deleted
+        for path in _entries(self._root):
+            if path.is_dir():
+                yield from _stored(path.path, quarantined=False)
+                yield from _stored(os.path.join(path.path, _QUARANTINE), quarantined=True)
 
-    def _files(self) -> Iterator[tuple[Path, datetime]]:
-        """The files this store wrote, and no other, with the moment their batch was pulled."""
-        for pattern in ("*/*", f"*/{_QUARANTINE}/*"):
-            for path in sorted(self._root.glob(pattern)):
-                if match := _BATCH_FILE.fullmatch(path.name):
-                    yield path, datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+    def delete(self, files: Iterable[StoredFile]) -> None:
+        """Delete files. One that is gone already is no error: somebody else deleted it at the same time.
+
+        :raises BatchError: a file cannot be deleted.
+        """
+        for one in files:
+            _unlink(Path(one.path))
+
+    def mark_pruned(self, at: datetime) -> None:
+        """Note when the store was last looked through for what is past its time.
+
+        :raises BatchError: the note cannot be written.
+        """
+        _write_whole(self._root / _PRUNED, at.isoformat().encode())
+
+    def pruned_at(self) -> datetime | None:
+        """When the store was last looked through; ``None`` when it never was, or the note cannot be read."""
+        try:
+            found = datetime.fromisoformat((self._root / _PRUNED).read_text())
+        except (OSError, ValueError):
+            return None
+        return found if found.tzinfo else None
+
+    def delete_unfinished(self, before: datetime) -> None:
+        """Delete what a process left half-written that died at it.
+
+        :raises BatchError: a file cannot be deleted.
+        """
+        for pattern in (f"*/{_UNFINISHED}*", f"*/{_QUARANTINE}/{_UNFINISHED}*"):
+            for path in self._root.glob(pattern):
+                try:
+                    written_at = path.stat().st_mtime
+                except FileNotFoundError:
+                    continue
+                if written_at < before.timestamp():
+                    _unlink(path)
 
     def _folder(self, policy: str) -> Path:
         # A policy's name is plain by its schema; a name from elsewhere never becomes a path.
@@ -169,6 +209,39 @@ class BatchStore:
         return content
 
 
+def _entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder; nothing when it is not there."""
+    try:
+        with os.scandir(folder) as found:
+            yield from found
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise BatchError(
+            f"{folder} cannot be listed: {error.strerror}. Let the user Airflow's tasks run as own SETPOINT_DATA."
+        ) from error
+
+
+def _stored(folder: str, *, quarantined: bool) -> Iterator[StoredFile]:
+    for entry in _entries(folder):
+        if match := _BATCH_FILE.fullmatch(entry.name):
+            try:
+                pulled_at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
+                size_bytes = entry.stat(follow_symlinks=False).st_size
+            except (ValueError, FileNotFoundError):
+                continue  # no moment, so not ours; or deleted since the folder was listed
+            yield StoredFile(entry.path, pulled_at, size_bytes, quarantined)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BatchError(
+            f"{path} cannot be deleted: {error.strerror}. Let the user Airflow's tasks run as own SETPOINT_DATA."
+        ) from error
+
+
 def _parquet(frame: pd.DataFrame) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -187,7 +260,7 @@ def _write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees all of it or none of it, also after a crash."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
