@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+import setpoint.events.examples
 from setpoint.events.contract import EventConfig
 from setpoint.events.intake import event_kinds, read_message
 from setpoint.model import Event
 
 _MESSAGES = Path(__file__).with_name("messages")
+_EXAMPLES = Path(setpoint.events.examples.__file__).parent
 RECEIVED_AT = datetime(2026, 3, 1, 12, 0, 50, tzinfo=UTC)
 
 
@@ -27,10 +29,11 @@ def received_at() -> datetime:
 
 @pytest.fixture
 def message() -> Callable[[str], dict[str, Any]]:
-    """A documented message by its file's name."""
+    """A documented message: an envelope by its file's name, a kind's example as ``cloudwatch.alarm/metric``."""
 
     def load(name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((_MESSAGES / f"{name}.json").read_text(encoding="utf-8"))
+        folder = _EXAMPLES if "/" in name else _MESSAGES
+        content: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         return content
 
     return load

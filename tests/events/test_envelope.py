@@ -37,8 +37,8 @@ def test_a_raw_message_keeps_the_queues_identity() -> None:
 
 def test_an_sns_notification_is_opened(in_sns: Callable[..., str], message: Messages) -> None:
     """What was published comes out, under SNS's identity of the publication, from its topic."""
-    letter = _open(in_sns(message("alarm_metric")))
-    assert letter.content == message("alarm_metric")
+    letter = _open(in_sns(message("cloudwatch.alarm/metric")))
+    assert letter.content == message("cloudwatch.alarm/metric")
     assert letter.message_id == "63a3f6b6-d533-4a47-aef9-fcf5cf758c76"
     assert letter.source == "arn:aws:sns:eu-west-1:123456789012:setpoint-alarms"
 

@@ -93,7 +93,7 @@ def test_a_kind_with_a_bug_is_a_reject_not_a_crash(received_at: datetime) -> Non
 
 def test_an_event_goes_to_every_policy_that_wants_it(message: Messages, read: Read, policy: Policies) -> None:
     """Kind and filter decide, in the policies' order."""
-    (event,) = read(message("alarm_metric"))
+    (event,) = read(message("cloudwatch.alarm/metric"))
     other = CloudWatchAlarmConfig(kind="cloudwatch.alarm", queue="events", alarm="other-*")
     policies = [policy("a", ALARM), policy("b", JSON), policy("c", other), policy("d", JSON, ALARM), policy("e")]
     assert route(event, policies) == ("a", "d")
@@ -101,7 +101,7 @@ def test_an_event_goes_to_every_policy_that_wants_it(message: Messages, read: Re
 
 def test_an_event_nobody_wants_has_no_policy(message: Messages, read: Read, policy: Policies) -> None:
     """It is an answer, not an error: the inbox keeps it as unwanted."""
-    events = read(message("alarm_metric"))
+    events = read(message("cloudwatch.alarm/metric"))
     assert route(events[0], [policy("b", JSON)]) == ()
     (kept,) = route_readings(events, [policy("b", JSON)])
     assert kept.policies == ()
@@ -109,7 +109,7 @@ def test_an_event_nobody_wants_has_no_policy(message: Messages, read: Read, poli
 
 def test_targets_choose_among_policies_that_name_theirs(message: Messages, read: Read, policy: Policies) -> None:
     """A policy that names other targets is not woken; one that finds its targets by tags may have it."""
-    (event,) = read(message("alarm_metric"))
+    (event,) = read(message("cloudwatch.alarm/metric"))
     policies = [
         policy("web", ALARM, targets=("storefront-web", "x")),
         policy("api", ALARM, targets=("api",)),
@@ -120,7 +120,7 @@ def test_targets_choose_among_policies_that_name_theirs(message: Messages, read:
 
 def test_a_target_nobody_has_is_refused(message: Messages, read: Read, policy: Policies) -> None:
     """The reason names the target, a near one, and what is known."""
-    (event,) = read(message("alarm_metric"))
+    (event,) = read(message("cloudwatch.alarm/metric"))
     with pytest.raises(EventError, match=r"'storefront-web' \(did you mean 'storefront-wep'\?\)") as caught:
         route(event, [policy("p", ALARM, targets=("storefront-wep",))])
     assert caught.value.code == "unknown_target"
@@ -156,7 +156,7 @@ def test_a_policy_that_does_not_listen_for_json_is_not_woken_by_it(read: Read, p
 
 def test_each_policy_gets_the_reading_it_asked_for(message: Messages, read: Read, policy: Policies) -> None:
     """An alarm from EventBridge reaches an alarm trigger as an alarm and an eventbridge trigger as an event."""
-    routed = route_readings(read(message("bridge_alarm")), [policy("alarms", ALARM), policy("events", BRIDGE)])
+    routed = route_readings(read(message("cloudwatch.alarm/eventbridge_metric")), [policy("alarms", ALARM), policy("events", BRIDGE)])
     assert {one.event.kind: one.policies for one in routed} == {
         "cloudwatch.alarm": ("alarms",),
         "eventbridge": ("events",),
@@ -167,7 +167,7 @@ def test_an_unwanted_reading_is_left_out_when_another_is_wanted(
     message: Messages, read: Read, policy: Policies
 ) -> None:
     """One message is not kept twice, once wanted and once unwanted."""
-    routed = route_readings(read(message("bridge_alarm")), [policy("events", BRIDGE)])
+    routed = route_readings(read(message("cloudwatch.alarm/eventbridge_metric")), [policy("events", BRIDGE)])
     assert [one.event.kind for one in routed] == ["eventbridge"]
 
 
@@ -216,7 +216,7 @@ def test_a_queue_is_the_same_however_it_is_named(one: tuple[Any, ...], other: tu
 
 def test_an_event_from_another_queue_wakes_nobody(message: Messages, read: Read, policy: Policies) -> None:
     """A policy listens on its own queue only."""
-    (event,) = read(message("alarm_metric"))
+    (event,) = read(message("cloudwatch.alarm/metric"))
     elsewhere = CloudWatchAlarmConfig(kind="cloudwatch.alarm", queue="elsewhere")
     queue = QueueRef(connection="aws_default", queue="events")
     assert route(event, [policy("here", ALARM), policy("there", elsewhere)], queue) == ("here",)

@@ -15,6 +15,7 @@ from setpoint.events import EVENTS
 from setpoint.events.cloudwatch_alarm import CloudWatchAlarm, CloudWatchAlarmConfig
 from setpoint.events.contract import EventError
 from setpoint.events.eventbridge import EventBridgeConfig, EventBridgeEvent
+from setpoint.events.kept import kept
 from setpoint.model import Event
 
 Messages = Callable[[str], dict[str, Any]]
@@ -25,18 +26,22 @@ def _alarm(events: tuple[Event, ...]) -> Event:
     return next(event for event in events if event.kind == "cloudwatch.alarm")
 
 
+def _bridged(events: tuple[Event, ...]) -> Event:
+    return next(event for event in events if event.kind == "eventbridge")
+
+
 @pytest.mark.parametrize(
     ("name", "targets", "metrics"),
     [
-        ("alarm_metric", ("storefront-web",), ["AWS/EC2/CPUUtilization"]),
+        ("cloudwatch.alarm/metric", ("storefront-web",), ["AWS/EC2/CPUUtilization"]),
         (
-            "alarm_math",
+            "cloudwatch.alarm/metric_math",
             ("storefront-web",),
             ["AWS/ApplicationELB/RequestCount", "AWS/AutoScaling/GroupInServiceInstances"],
         ),
-        ("alarm_composite", (), []),
-        ("bridge_alarm", ("storefront-web",), ["AWS/EC2/CPUUtilization"]),
-        ("bridge_composite", (), []),
+        ("cloudwatch.alarm/composite", (), []),
+        ("cloudwatch.alarm/eventbridge_metric", ("storefront-web",), ["AWS/EC2/CPUUtilization"]),
+        ("cloudwatch.alarm/eventbridge_composite", (), []),
     ],
 )
 def test_every_shape_of_an_alarm_is_read(
@@ -54,7 +59,7 @@ def test_every_shape_of_an_alarm_is_read(
 
 def test_an_alarm_says_what_it_says(message: Messages, read: Read) -> None:
     """Summary and payload carry the alarm's own words and numbers."""
-    event = _alarm(read(message("alarm_metric")))
+    event = _alarm(read(message("cloudwatch.alarm/metric")))
     assert event.summary.startswith("storefront-web-cpu-high is ALARM: Threshold Crossed: 3 out of the last 5")
     assert event.payload["previous_state"] == "OK"
     assert event.payload["dimensions"] == ["AutoScalingGroupName=storefront-web"]
@@ -66,10 +71,10 @@ def test_one_state_change_has_one_identity_whichever_way_it_came(
 ) -> None:
     """SNS twice under different ids, raw delivery and EventBridge give one event id."""
     ways = [
-        in_sns(message("alarm_metric"), "publication-1"),
-        in_sns(message("alarm_metric"), "publication-2"),
-        json.dumps(message("alarm_metric")),
-        json.dumps(message("bridge_alarm")),
+        in_sns(message("cloudwatch.alarm/metric"), "publication-1"),
+        in_sns(message("cloudwatch.alarm/metric"), "publication-2"),
+        json.dumps(message("cloudwatch.alarm/metric")),
+        json.dumps(message("cloudwatch.alarm/eventbridge_metric")),
     ]
     assert len({_alarm(read(body, f"sqs-{number}")).event_id for number, body in enumerate(ways)}) == 1
 
@@ -79,13 +84,13 @@ def test_one_state_change_has_one_identity_whichever_way_it_came(
 )
 def test_another_state_change_has_another_identity(key: str, value: str, message: Messages, read: Read) -> None:
     """The next alarm of the same name is news, not a duplicate."""
-    alarm = message("alarm_metric")
+    alarm = message("cloudwatch.alarm/metric")
     assert _alarm(read({**alarm, key: value})).event_id != _alarm(read(alarm)).event_id
 
 
 def test_an_alarm_without_its_arn_still_has_an_identity(message: Messages, read: Read) -> None:
     """Messages of before AlarmArn existed are told apart by account, region and name."""
-    alarm = message("alarm_metric")
+    alarm = message("cloudwatch.alarm/metric")
     del alarm["AlarmArn"]
     other = {**alarm, "AWSAccountId": "210987654321"}
     assert read(alarm)[0].event_id == read(alarm)[0].event_id != read(other)[0].event_id
@@ -93,7 +98,7 @@ def test_an_alarm_without_its_arn_still_has_an_identity(message: Messages, read:
 
 def test_every_problem_of_an_alarm_is_listed(message: Messages, read: Read) -> None:
     """Three mistakes are three problems, each with its path and value."""
-    alarm = {**message("alarm_metric"), "NewStateValue": "BURNING", "StateChangeTime": "yesterday"}
+    alarm = {**message("cloudwatch.alarm/metric"), "NewStateValue": "BURNING", "StateChangeTime": "yesterday"}
     alarm["Trigger"] = {**alarm["Trigger"], "Dimensions": [{"name": "AutoScalingGroupName"}]}
     with pytest.raises(EventError) as caught:
         read(alarm)
@@ -118,26 +123,26 @@ def test_an_alarm_is_wanted_by_name_and_state(
     config: dict[str, Any], wanted: bool, message: Messages, read: Read
 ) -> None:
     """The name's pattern is the policy's, case counts, and only ALARM is wanted unless more is said."""
-    event = _alarm(read(message("alarm_metric")))
+    event = _alarm(read(message("cloudwatch.alarm/metric")))
     assert CloudWatchAlarm.wanted(event, CloudWatchAlarmConfig(kind="cloudwatch.alarm", queue="q", **config)) is wanted
 
 
 def test_an_alarm_that_is_over_is_not_wanted_by_default(message: Messages, read: Read) -> None:
     """Back to OK wakes nobody who did not ask for it."""
-    event = _alarm(read({**message("alarm_metric"), "NewStateValue": "OK"}))
+    event = _alarm(read({**message("cloudwatch.alarm/metric"), "NewStateValue": "OK"}))
     assert not CloudWatchAlarm.wanted(event, CloudWatchAlarmConfig(kind="cloudwatch.alarm", queue="q"))
 
 
 def test_a_pattern_in_the_alarms_own_name_matches_nothing_else(message: Messages, read: Read) -> None:
     """An alarm named * is a name, not a pattern."""
-    event = _alarm(read({**message("alarm_metric"), "AlarmName": "*"}))
+    event = _alarm(read({**message("cloudwatch.alarm/metric"), "AlarmName": "*"}))
     config = CloudWatchAlarmConfig(kind="cloudwatch.alarm", queue="q", alarm="storefront-*")
     assert not CloudWatchAlarm.wanted(event, config)
 
 
 def test_an_eventbridge_event_is_read(message: Messages, read: Read) -> None:
     """Identity, time, targets and the few fields worth keeping come out of the envelope."""
-    (event,) = read(message("bridge_launch_unsuccessful"))
+    event = _bridged(read(message("eventbridge/launch_unsuccessful")))
     assert event.event_id == "eventbridge:12345678-1234-1234-1234-123456789012"
     assert event.targets == ("storefront-web",)
     assert event.occurred_at == datetime(2026, 3, 1, 12, 3, tzinfo=UTC)
@@ -147,9 +152,9 @@ def test_an_eventbridge_event_is_read(message: Messages, read: Read) -> None:
 
 def test_a_large_detail_is_left_out_and_said_so(message: Messages, read: Read) -> None:
     """A payload stays small."""
-    body = message("bridge_launch_unsuccessful")
+    body = message("eventbridge/launch_unsuccessful")
     body["detail"]["Cause"] = "x" * 10_000
-    (event,) = read(body)
+    event = kept(_bridged(read(body)))
     assert "detail" not in event.payload
     assert event.payload["detail_left_out_characters"] > 10_000  # type: ignore[operator]
 
@@ -168,13 +173,13 @@ def test_an_eventbridge_event_is_wanted_by_source_and_type(
     config: dict[str, Any], wanted: bool, message: Messages, read: Read
 ) -> None:
     """Both patterns must match."""
-    (event,) = read(message("bridge_launch_unsuccessful"))
+    event = _bridged(read(message("eventbridge/launch_unsuccessful")))
     assert EventBridgeEvent.wanted(event, EventBridgeConfig(kind="eventbridge", queue="q", **config)) is wanted
 
 
 def test_an_alarm_from_eventbridge_can_be_read_both_ways(message: Messages, read: Read) -> None:
     """It is an alarm and an EventBridge event; the policies' triggers choose."""
-    assert {event.kind for event in read(message("bridge_alarm"))} == {"cloudwatch.alarm", "eventbridge"}
+    assert {event.kind for event in read(message("cloudwatch.alarm/eventbridge_metric"))} == {"cloudwatch.alarm", "eventbridge"}
 
 
 def test_a_plain_request_is_read(read: Read, received_at: datetime) -> None:
@@ -212,7 +217,7 @@ def test_an_id_belongs_to_its_policy(read: Read) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"targets": []}, ["policy or targets says whom the message is for"]),
+        ({"targets": []}, ["policy, targets or data says whom the message is for"]),
         ({"targets": ["web"], "request": {"wanted_units": 3}}, ["a request names the policy"]),
         ({"policy": "web", "polcy": "web"}, ["polcy: unknown key"]),
         ({"policy": "web", "request": {"wanted_units": "6"}}, ["request.wanted_units: '6'", "integer"]),
@@ -254,7 +259,7 @@ def test_a_registered_kind_keeps_the_contract(name: str, message: Messages, rece
     kind = EVENTS.load(name)
     assert kind.Config(kind=name, queue="q").queue == "q"
     assert isinstance(kind.looks_like, str)
-    for body in ({}, {"AlarmName": [], "NewStateValue": {}}, message("bridge_alarm"), {"policy": None}):
+    for body in ({}, {"AlarmName": [], "NewStateValue": {}}, message("cloudwatch.alarm/eventbridge_metric"), {"policy": None}):
         if kind.recognises(copy.deepcopy(body)):
             with suppress(EventError):
                 events = kind.parse(body, message_id="m", source="s", received_at=received_at)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from setpoint.events.contract import EventConfig, EventError
+from setpoint.events.examples import packaged
 from setpoint.events.texts import one_line, problems
 from setpoint.model import Event, UtcDatetime, digest
 from setpoint.model.base import Name
@@ -170,6 +171,10 @@ class CloudWatchAlarm:
 
     Config: ClassVar[type[CloudWatchAlarmConfig]] = CloudWatchAlarmConfig
     looks_like: ClassVar[str] = "an object with AlarmName and NewStateValue, or EventBridge's alarm state change"
+
+    @staticmethod
+    def examples() -> Mapping[str, Mapping[str, Any]]:
+        return packaged(KIND)
 
     @staticmethod
     def recognises(body: Mapping[str, Any]) -> bool:

@@ -53,6 +53,11 @@ class EventKind(Protocol):
     """How a person tells a message of this kind, in half a sentence: ``an object with AlarmName and NewStateValue``."""
 
     @staticmethod
+    def examples() -> Mapping[str, Mapping[str, Any]]:
+        """Messages as the sender documents them, by a name for each: for the reference and the contract tests."""
+        ...
+
+    @staticmethod
     def recognises(body: Mapping[str, Any]) -> bool:
         """Whether a JSON object, taken out of its envelope (SNS), is of this kind."""
         ...
@@ -69,5 +74,9 @@ class EventKind(Protocol):
 
     @staticmethod
     def wanted(event: Event, config: Any) -> bool:
-        """Whether a policy's trigger section (an instance of ``Config``) wants this event."""
+        """Whether a policy's trigger section (an instance of ``Config``) wants this event.
+
+        The event's payload still holds everything the parser put there; what is large is left out when it is kept
+        (:mod:`setpoint.events.kept`), so a filter such as :mod:`setpoint.events.where` goes by the whole content.
+        """
         ...

@@ -1,33 +1,31 @@
 """``eventbridge``: any event of an EventBridge bus.
 
-Envelope: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
+Envelope: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html. Events of AWS services that
+have a kind of their own are read by that kind too; a policy gets the reading its trigger asks for.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
-from setpoint.events.contract import EventConfig, EventError
-from setpoint.events.texts import one_line, problems
-from setpoint.model import Event, UtcDatetime
+from setpoint.events.bridge import Bridged, event_of, groups_in
+from setpoint.events.contract import EventConfig
+from setpoint.events.texts import one_line
+from setpoint.events.vendor import like, read_as
+from setpoint.events.where import Where, fits
+from setpoint.model import Event
 
 KIND = "eventbridge"
 _ENVELOPE = ("id", "source", "detail-type", "detail")
-_GROUP_ARN = re.compile(
-    r"arn:[^:]*:autoscaling:[^:]*:[^:]*:autoScalingGroup:[^:]*:autoScalingGroupName/(.+)", re.DOTALL
-)
-_KEPT_DETAIL_CHARACTERS = 4096
+_KEPT_RESOURCES = 10
 
 
 class EventBridgeConfig(EventConfig):
-    """``kind: eventbridge``: which events, by source and detail type."""
+    """``kind: eventbridge``: which events, by source, detail type and content."""
 
     kind: Literal["eventbridge"]
     source: str = Field(
@@ -39,19 +37,10 @@ class EventBridgeConfig(EventConfig):
     detail_type: str = Field(
         default="*", min_length=1, max_length=256, description="the event's detail-type, with * and ? as wildcards"
     )
-
-
-class _Envelope(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    id: str = Field(min_length=1, max_length=200)
-    source: str = Field(min_length=1, max_length=256)
-    detail_type: str = Field(alias="detail-type", min_length=1, max_length=256)
-    time: UtcDatetime
-    account: str = ""
-    region: str = ""
-    resources: tuple[str, ...] = ()
-    detail: dict[str, JsonValue]
+    where: Where = Field(
+        default_factory=dict,
+        description="the events whose content fits, envelope included: JSONPath → condition; $.detail.severity: {above: 7}",
+    )
 
 
 class EventBridgeEvent:
@@ -66,51 +55,38 @@ class EventBridgeEvent:
 
     @staticmethod
     def parse(body: Mapping[str, Any], *, message_id: str, source: str, received_at: datetime) -> list[Event]:
-        try:
-            envelope = _Envelope.model_validate(body)
-            return [_event(envelope, received_at)]
-        except ValidationError as error:
-            raise EventError("invalid", f"this {KIND} event cannot be read: {problems(error)}") from None
+        envelope = read_as(Bridged[dict[str, JsonValue]], body, kind=KIND)
+        group = envelope.detail.get("AutoScalingGroupName")
+        resources: list[JsonValue] = [one_line(resource, 2048) for resource in envelope.resources[:_KEPT_RESOURCES]]
+        return [
+            event_of(
+                envelope,
+                kind=KIND,
+                received_at=received_at,
+                targets=[*groups_in(envelope.resources), *([group] if isinstance(group, str) and group else [])],
+                summary=f"{envelope.source}: {envelope.detail_type}",
+                payload={
+                    "source": envelope.source,
+                    "detail_type": envelope.detail_type,
+                    "resources": resources,
+                    "detail": envelope.detail,
+                },
+            )
+        ]
 
     @staticmethod
     def wanted(event: Event, config: EventBridgeConfig) -> bool:
-        source, detail_type = event.payload.get("source"), event.payload.get("detail_type")
+        told = event.payload
         return (
-            isinstance(source, str)
-            and fnmatchcase(source, config.source)
-            and isinstance(detail_type, str)
-            and fnmatchcase(detail_type, config.detail_type)
+            like(told.get("source"), config.source)
+            and like(told.get("detail_type"), config.detail_type)
+            and (not config.where or fits(config.where, _as_sent(event)))
         )
 
 
-def _event(envelope: _Envelope, received_at: datetime) -> Event:
-    payload: dict[str, JsonValue] = {
-        "source": envelope.source,
-        "detail_type": envelope.detail_type,
-        "account": one_line(envelope.account, 50),
-        "region": one_line(envelope.region, 50),
-        "resources": [one_line(resource, 2048) for resource in envelope.resources[:10]],
-    }
-    detail_characters = len(json.dumps(envelope.detail))
-    if detail_characters <= _KEPT_DETAIL_CHARACTERS:
-        payload["detail"] = envelope.detail
-    else:
-        payload["detail_left_out_characters"] = detail_characters
-    return Event(
-        event_id=f"{KIND}:{envelope.id}",
-        kind=KIND,
-        source=envelope.source,
-        targets=_targets(envelope),
-        occurred_at=envelope.time,
-        received_at=received_at,
-        summary=one_line(f"{envelope.source}: {envelope.detail_type}"),
-        payload=payload,
-    )
-
-
-def _targets(envelope: _Envelope) -> tuple[str, ...]:
-    named = [match[1] for resource in envelope.resources if (match := _GROUP_ARN.fullmatch(resource))]
-    group = envelope.detail.get("AutoScalingGroupName")
-    if isinstance(group, str) and group:
-        named.append(group)
-    return tuple(dict.fromkeys(named))
+def _as_sent(event: Event) -> dict[str, JsonValue]:
+    """The envelope as EventBridge writes it, so that a path reads as AWS documents the event."""
+    told = dict(event.payload)
+    told["detail-type"] = told.pop("detail_type", None)
+    told["time"] = event.occurred_at.isoformat()
+    return told

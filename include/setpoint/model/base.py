@@ -25,8 +25,14 @@ class Value(BaseModel):
 
 
 def to_utc(moment: datetime) -> datetime:
-    """The same instant, written in UTC."""
-    return moment.astimezone(UTC)
+    """The same instant, written in UTC.
+
+    :raises ValueError: in UTC it lies outside the years 1 to 9999.
+    """
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC") from None
 
 
 UtcDatetime = Annotated[AwareDatetime, AfterValidator(to_utc)]
