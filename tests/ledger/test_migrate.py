@@ -14,6 +14,7 @@ import setpoint.ledger
 from setpoint.ledger import Ledger, LedgerMismatch, LedgerUnavailable, migrate, revision
 from setpoint.ledger.database import Database
 from setpoint.ledger.tables import HEAD, VERSION_TABLE, Base
+from setpoint.testing.ledgers import begin_change
 from setpoint.testing.values import NOW, a_planned_change
 
 
@@ -28,7 +29,7 @@ def test_from_empty_twice(empty_url: str) -> None:
     assert revision(empty_url) is None
     assert migrate(empty_url) == HEAD
     with Ledger.open(empty_url) as ledger:
-        ledger.begin_change(a_planned_change(change_id="one"), NOW)
+        begin_change(ledger, a_planned_change(change_id="one"), NOW)
     assert migrate(empty_url) == HEAD
     assert revision(empty_url) == HEAD
     with Ledger.open(empty_url) as ledger:
@@ -79,7 +80,7 @@ def test_written_by_a_newer_setpoint(empty_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(LedgerMismatch, match=r"9999.*knows 0001, 0002.*Upgrade"):
+    with pytest.raises(LedgerMismatch, match=r"9999.*knows 0001, 0002, 0003.*Upgrade"):
         Ledger.open(empty_url)
 
 

@@ -3,21 +3,27 @@
 SQLite by default, PostgreSQL in production; the same statements and the same promises on both.
 """
 
+from setpoint.ledger.arrivals import Arrival, CountRule, Wanted
+from setpoint.ledger.changes import Begun
 from setpoint.ledger.errors import (
     AmbiguousReference,
     Conflict,
     CorruptRecord,
     IllegalTransition,
+    LeaseHeld,
+    LeaseLost,
     LedgerError,
     LedgerMismatch,
     LedgerUnavailable,
     NotRecorded,
     TargetBusy,
 )
+from setpoint.ledger.leases import CALL_SECONDS, LEASE_SECONDS, Lease
 from setpoint.ledger.ledger import Ledger
 from setpoint.ledger.migrate import migrate, revision
 from setpoint.ledger.records import (
     Accepted,
+    Accounting,
     ChangeStep,
     ChangeStory,
     Delivered,
@@ -27,18 +33,28 @@ from setpoint.ledger.records import (
     Finding,
     HistoryRow,
     Moment,
+    Receipt,
+    ReceiptFate,
+    Received,
     Reject,
+    RejectState,
     Released,
     Run,
 )
 
 __all__ = [
+    "CALL_SECONDS",
+    "LEASE_SECONDS",
     "Accepted",
+    "Accounting",
     "AmbiguousReference",
+    "Arrival",
+    "Begun",
     "ChangeStep",
     "ChangeStory",
     "Conflict",
     "CorruptRecord",
+    "CountRule",
     "Delivered",
     "EventStory",
     "Explanation",
@@ -46,16 +62,24 @@ __all__ = [
     "Finding",
     "HistoryRow",
     "IllegalTransition",
+    "Lease",
+    "LeaseHeld",
+    "LeaseLost",
     "Ledger",
     "LedgerError",
     "LedgerMismatch",
     "LedgerUnavailable",
     "Moment",
     "NotRecorded",
+    "Receipt",
+    "ReceiptFate",
+    "Received",
     "Reject",
+    "RejectState",
     "Released",
     "Run",
     "TargetBusy",
+    "Wanted",
     "migrate",
     "revision",
 ]

@@ -1,16 +1,19 @@
-"""The durable inbox: an event is here before its message is deleted, and here once, however often it is delivered."""
+"""The durable inbox: from a waiting event to the run that takes it, and what became of it there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
+from setpoint.ledger.counting import expire
 from setpoint.ledger.errors import Conflict
-from setpoint.ledger.records import Accepted, Delivered, Fate, Released
+from setpoint.ledger.records import Delivered, Fate, Released
 from setpoint.ledger.store import Store, restore
-from setpoint.ledger.tables import DeliveryRow, EventRow
+from setpoint.ledger.tables import DeliveryRow, EventRow, RunRow
+from setpoint.ledger.wakes import note_left, note_pull, note_release
 from setpoint.model.event import Event
 
 MAX_TAKES = 5
@@ -19,35 +22,6 @@ MAX_TAKES = 5
 
 class Inbox(Store):
     """Events on their way to the policies that want them."""
-
-    def accept_events(self, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> Accepted:
-        """Put events in the inbox, in one transaction.
-
-        An event with a known ``event_id`` is a duplicate: what is there stays as it is. A duplicate that is wanted by
-        a policy which does not have it yet (the same event through a second queue) is delivered to that policy and
-        counts as new. An event no policy wants is kept too, marked as unwanted. Of an event that stands in ``routed``
-        twice, the second is a duplicate.
-
-        :param routed: each event with the names of the policies that want it.
-        """
-        if not routed:
-            return Accepted(new=(), duplicates=())
-        with self._database.write() as connection:
-            fresh = self._insert_events(connection, routed)
-            delivered = self._insert_deliveries(connection, routed)
-            # An event nobody wanted when it came first, and somebody wants now.
-            connection.execute(
-                update(EventRow).where(EventRow.event_id.in_(sorted(delivered - fresh))).values(unwanted=False)
-            )
-        something_new = fresh | delivered
-        new: dict[str, None] = {}
-        duplicates: list[str] = []
-        for event, _ in routed:
-            if event.event_id in something_new and event.event_id not in new:
-                new[event.event_id] = None
-            else:
-                duplicates.append(event.event_id)
-        return Accepted(new=tuple(new), duplicates=tuple(duplicates))
 
     def pending_policies(self, older_than: datetime | None = None) -> tuple[str, ...]:
         """Policies that have events waiting, by name.
@@ -69,7 +43,8 @@ class Inbox(Store):
         event has one, it is all the run gets; otherwise the run gets the events without one. The rest waits for the
         next run.
 
-        A run that asks again (its task is retried, or the run is cleared) gets the same events, and no other.
+        A run that asks again (its task is retried, or the run is cleared) gets the same events, and no other. The first
+        event is the one the run is for; the others join its evaluation. What is left waiting is woken for again.
 
         :param limit: events at most; the rest waits for the next run.
         :param own: the id of the run's own event. While that waits it comes before all others, and alone.
@@ -88,13 +63,57 @@ class Inbox(Store):
             # Runs of one policy choose one after the other, or one of them could find every event under the other's
             # lock, take nothing, and leave what the other did not want.
             self._database.lock(connection, "take of policy", policy)
+            _close_too_old(connection, now, policy)
             chosen = _chosen(connection, policy, limit, own)
-            connection.execute(
-                update(DeliveryRow)
-                .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_([one.event_id for one in chosen]))
-                .values(state="taken", run_id=run_id, taken_at=now, attempts=DeliveryRow.attempts + 1)
-            )
+            if chosen:
+                first = chosen[0].event_id
+                _give(connection, policy, run_id, now, [first], joined=False)
+                _give(connection, policy, run_id, now, [one.event_id for one in chosen[1:]], joined=True)
+            asked = any(one.request is not None for one in chosen)
+            note_left(self._database, connection, policy, now, by_request=asked)
         return chosen
+
+    def join_events(self, run_id: str, policy: str, now: datetime, limit: int = 1000) -> tuple[str, ...]:
+        """Right before a run pulls metrics: let the events that came since it started join it.
+
+        From here on new events of the policy need another run, which is woken at the debounce's end. A run for a
+        request stays what it is, and joins nothing.
+
+        :returns: the ids of the events that joined.
+        """
+        with self._database.write() as connection:
+            kinds = set(connection.scalars(select(DeliveryRow.asked).where(DeliveryRow.run_id == run_id).distinct()))
+            if kinds != {False}:
+                return ()
+            note_pull(self._database, connection, policy, now)
+            late = list(
+                connection.scalars(
+                    _waiting(select(DeliveryRow.event_id), policy).where(~DeliveryRow.asked).limit(limit)
+                )
+            )
+            if not late:
+                return ()
+            _give(connection, policy, run_id, now, late, joined=True)
+            ids = connection.scalars(select(RunRow.event_ids).where(RunRow.run_id == run_id)).one_or_none()
+            if ids is not None:
+                connection.execute(update(RunRow).where(RunRow.run_id == run_id).values(event_ids=[*ids, *late]))
+            note_left(self._database, connection, policy, now, by_request=False)
+        return tuple(late)
+
+    def close_aged(self, now: datetime) -> int:
+        """Close the events that waited until they were too old, and those whose number cannot be reached any more.
+
+        :returns: how many.
+        """
+        query = select(DeliveryRow.event_id).where(
+            ((DeliveryRow.state == "waiting") & (DeliveryRow.too_old_at <= now))
+            | ((DeliveryRow.state == "counting") & (DeliveryRow.counting_until <= now))
+        )
+        with self._database.read() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            return expire(connection, now) + _close_too_old(connection, now)
 
     def close_events(self, run_id: str, fate: Fate, now: datetime) -> int:
         """Say what became of a run's events. A run that is repeated closes them again, with its newer word.
@@ -111,22 +130,26 @@ class Inbox(Store):
 
         An event that was taken :data:`MAX_TAKES` times is closed as ``failed`` instead: something about it breaks runs.
         """
+        now = self._clock()
         with self._database.write() as connection:
             rows = connection.execute(
-                select(DeliveryRow.event_id, DeliveryRow.attempts)
+                select(DeliveryRow.event_id, DeliveryRow.policy, DeliveryRow.attempts)
                 .where(DeliveryRow.run_id == run_id, DeliveryRow.state == "taken")
                 .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
                 .with_for_update()
             ).all()
             waiting = tuple(row.event_id for row in rows if row.attempts < MAX_TAKES)
             given_up = tuple(row.event_id for row in rows if row.attempts >= MAX_TAKES)
+            policies = {row.policy: row.attempts for row in rows if row.attempts < MAX_TAKES}
             of_run = (DeliveryRow.run_id == run_id, DeliveryRow.state == "taken")
             connection.execute(
                 update(DeliveryRow)
                 .where(*of_run, DeliveryRow.attempts < MAX_TAKES)
-                .values(state="waiting", run_id=None, taken_at=None)
+                .values(state="waiting", run_id=None, taken_at=None, joined=False)
             )
-            connection.execute(update(DeliveryRow).where(*of_run).values(state="failed", closed_at=self._clock()))
+            connection.execute(update(DeliveryRow).where(*of_run).values(state="failed", closed_at=now))
+            for policy, attempts in policies.items():
+                note_release(self._database, connection, policy, now, attempts)
         return Released(waiting=waiting, given_up=given_up)
 
     def stranded_runs(self, before: datetime) -> tuple[str, ...]:
@@ -160,59 +183,48 @@ class Inbox(Store):
             rows = connection.execute(query).all()
         return tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in rows)
 
-    def _insert_events(self, connection: Connection, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> set[str]:
-        # In one order everywhere, or two transactions with the same events could wait for each other for ever.
-        first = {event.event_id: event for event, _ in reversed(routed)}
-        wanted = {event.event_id for event, policies in routed if policies}
-        rows = [
-            {
-                "event_id": event_id,
-                "kind": event.kind,
-                "unwanted": event_id not in wanted,
-                "received_at": event.received_at,
-                "value": event,
-            }
-            for event_id, event in sorted(first.items())
-        ]
-        statement = self._database.insert(EventRow).on_conflict_do_nothing().returning(EventRow.event_id)
-        return set(connection.scalars(statement, rows))
 
-    def _insert_deliveries(self, connection: Connection, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> set[str]:
-        wanted = {
-            (event.event_id, policy): event.received_at for event, policies in reversed(routed) for policy in policies
-        }
-        if not wanted:
-            return set()
-        rows = [
-            {
-                "event_id": event_id,
-                "policy": policy,
-                "state": "waiting",
-                "attempts": 0,
-                "received_at": received_at,
-            }
-            for (event_id, policy), received_at in sorted(wanted.items())
-        ]
-        statement = self._database.insert(DeliveryRow).on_conflict_do_nothing().returning(DeliveryRow.event_id)
-        return set(connection.scalars(statement, rows))
+def _waiting(query: Select[Any], policy: str) -> Select[Any]:
+    """A policy's waiting deliveries, in the order in which they came."""
+    return query.where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting").order_by(
+        DeliveryRow.received_at, DeliveryRow.position, DeliveryRow.event_id
+    )
 
 
 def _chosen(connection: Connection, policy: str, limit: int, own: str | None) -> tuple[Event, ...]:
     """What a run of the policy is to take: one event with a request, or events without one."""
-    query = (
-        select(DeliveryRow.event_id, EventRow.value)
-        .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
-        .where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting")
-        .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
-        .limit(limit)
-    )
-    rows = connection.execute(query.where(DeliveryRow.event_id == own)).all() if own is not None else []
-    rows = rows or connection.execute(query).all()
-    # Told apart here and not in the query: PostgreSQL cannot look into JSON that holds NUL or half a surrogate pair.
-    waiting = tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in rows)
-    if waiting and waiting[0].request is not None:
-        return waiting[:1]
-    return tuple(event for event in waiting if event.request is None)
+    columns = select(DeliveryRow.event_id, DeliveryRow.asked, EventRow.value)
+    query = _waiting(columns.join(EventRow, EventRow.event_id == DeliveryRow.event_id), policy)
+    first = connection.execute(query.where(DeliveryRow.event_id == own)).first() if own is not None else None
+    first = first or connection.execute(query.limit(1)).first()
+    if first is None:
+        return ()
+    rows = [first] if first.asked else connection.execute(query.where(~DeliveryRow.asked).limit(limit)).all()
+    return tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in rows)
+
+
+def _give(
+    connection: Connection, policy: str, run_id: str, now: datetime, event_ids: Sequence[str], *, joined: bool
+) -> None:
+    if event_ids:
+        connection.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_(event_ids))
+            .values(state="taken", run_id=run_id, taken_at=now, attempts=DeliveryRow.attempts + 1, joined=joined)
+        )
+
+
+def _close_too_old(connection: Connection, now: datetime, policy: str | None = None) -> int:
+    """Close waiting events that nobody is to act on any more.
+
+    :param policy: only this policy's; all when it is left out.
+    """
+    whose = () if policy is None else (DeliveryRow.policy == policy,)
+    return connection.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.state == "waiting", DeliveryRow.too_old_at <= now, *whose)
+        .values(state="too_old", closed_at=now)
+    ).rowcount
 
 
 def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:
@@ -222,6 +234,7 @@ def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:
             DeliveryRow.event_id,
             DeliveryRow.policy,
             DeliveryRow.state,
+            DeliveryRow.joined,
             DeliveryRow.attempts,
             DeliveryRow.taken_at,
             DeliveryRow.closed_at,
@@ -229,7 +242,7 @@ def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:
         )
         .join(EventRow, EventRow.event_id == DeliveryRow.event_id)
         .where(DeliveryRow.run_id == run_id)
-        .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
+        .order_by(DeliveryRow.joined, DeliveryRow.received_at, DeliveryRow.position, DeliveryRow.event_id)
     )
     return tuple(
         restore(
@@ -238,6 +251,7 @@ def taken_by(connection: Connection, run_id: str) -> tuple[Delivered, ...]:
                 "event": row.value,
                 "policy": row.policy,
                 "state": row.state,
+                "joined": row.joined,
                 "attempts": row.attempts,
                 "taken_at": row.taken_at,
                 "closed_at": row.closed_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from setpoint.ledger.accounting import Books
 from setpoint.ledger.changes import Changes
 from setpoint.ledger.database import Database
 from setpoint.ledger.explain import Explain
@@ -14,12 +15,14 @@ from setpoint.ledger.inbox import Inbox
 from setpoint.ledger.memory import Memory
 from setpoint.ledger.migrate import bring_up_to_date
 from setpoint.ledger.outcomes import Outcomes
+from setpoint.ledger.receipts import Receipts
 from setpoint.ledger.rejects import Rejects
 from setpoint.ledger.runs import Runs
 from setpoint.ledger.store import Clock, utc_now
+from setpoint.ledger.wakes import Wakes
 
 
-class Ledger(Inbox, Rejects, Runs, Changes, Outcomes, Memory, Findings, History, Explain):
+class Ledger(Receipts, Rejects, Wakes, Inbox, Books, Runs, Changes, Outcomes, Memory, Findings, History, Explain):
     """The durable record of everything Setpoint saw, decided and did.
 
     Safe for many processes and threads at once. Every method is one transaction: all of it is kept, or nothing. Each

@@ -20,7 +20,18 @@ Fate = Literal["acted", "held", "quarantined", "failed"]
 """What became of an event: something changed, nothing did (no need, a dry run, a refusal), the data could not be
 trusted, or the run went wrong."""
 
-DeliveryState = Literal["waiting", "taken", "acted", "held", "quarantined", "failed"]
+DeliveryState = Literal[
+    "counting", "waiting", "taken", "acted", "held", "quarantined", "failed", "too_old", "below_count"
+]
+"""How far an event is on its way to a policy. Beside the fates: it waits for others to make up the number its trigger
+asks for, or for a run; a run has it; nobody acts on it, because it became too old or the number was not reached.
+"""
+
+ReceiptFate = Literal["accepted", "duplicate", "rejected", "unwanted", "too_old"]
+"""What became of a message when it came in. Of an accepted one, its events' deliveries tell the rest."""
+
+RejectState = Literal["open", "replayed", "dismissed"]
+"""What became of a refused message since: nothing, it was read again with success, or a person has put it aside."""
 
 FindingKind = Literal[
     "missing",
@@ -55,16 +66,88 @@ class Released(Value):
     """Taken too often without a decision; closed as ``failed``, so that they cannot hold up the policy for ever."""
 
 
+class Receipt(Value):
+    """One message, and what became of it when it came in."""
+
+    receipt_id: Name
+    source: str
+    """Where it came from: a queue's URL, ``webhook:<sender>``, the kind of an event that reached a run directly."""
+    message_id: str
+    fate: ReceiptFate
+    event_ids: tuple[Name, ...] = ()
+    """Its events as the ledger knows them; those a duplicate repeats."""
+    received_at: UtcDatetime
+
+
+class Received(Value):
+    """What became of a batch of messages."""
+
+    receipts: tuple[Receipt, ...]
+    """One for each message, in their order. A message that was known already has the receipt of then."""
+    known: frozenset[Name] = frozenset()
+    """The receipts of messages that were delivered before: nothing has changed by them now."""
+    woken: frozenset[Name] = frozenset()
+    """The policies to wake now. The ledger has it that they were; when they are not, the sweep makes up for it."""
+
+
 class Reject(Value):
     """A message that became no event."""
 
+    reject_id: Name
     source: str
     message_id: str
     code: str
     text: str
     body: str
-    """What it said, cut to a bounded length. Text from outside: data."""
+    """What it said. Text from outside: data."""
+    cut: bool
+    """It said more than is kept."""
     received_at: UtcDatetime
+    state: RejectState
+    resolution: str | None
+    """What came of it since, in a sentence."""
+    resolved_at: UtcDatetime | None
+
+
+class Accounting(Value):
+    """What became of every message received since a moment. Each is counted once."""
+
+    since: UtcDatetime
+    receipts: int = Field(ge=0)
+    """Messages received; a message delivered again is not another one."""
+    acted_on: int = 0
+    """An evaluation was made for it: something changed, or was held for a reason."""
+    coalesced: int = 0
+    """It joined the evaluation another one was made for."""
+    duplicate: int = 0
+    """Its event was known."""
+    rejected: int = 0
+    """It became no event; it is in the rejects, with its reason."""
+    unwanted: int = 0
+    """No policy wants it."""
+    too_old: int = 0
+    """It came, or came to its turn, after its policy's age limit."""
+    below_count: int = 0
+    """Too few like it came within its trigger's window."""
+    failed: int = 0
+    """Its run went wrong, and it was given up."""
+    waiting: int = 0
+    """Nothing of the above yet."""
+
+    @property
+    def missing(self) -> int:
+        """Receipts that nothing is known of. Always zero, or the ledger was altered."""
+        return self.receipts - (
+            self.acted_on
+            + self.coalesced
+            + self.duplicate
+            + self.rejected
+            + self.unwanted
+            + self.too_old
+            + self.below_count
+            + self.failed
+            + self.waiting
+        )
 
 
 class Delivered(Value):
@@ -73,6 +156,8 @@ class Delivered(Value):
     event: Event
     policy: Name
     state: DeliveryState
+    joined: bool
+    """It joined the evaluation that was made for another event."""
     attempts: int = Field(ge=0)
     """How often a run took it."""
     taken_at: UtcDatetime | None

@@ -17,7 +17,7 @@ from setpoint.ledger.types import Document, OutsideText, RowId, UtcTime
 VERSION_TABLE = "setpoint_version"
 """Alembic's own table, apart from the one of an application that shares the database."""
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision under ``migrations/versions``; a test compares the two."""
 
 
@@ -36,12 +36,42 @@ class Base(DeclarativeBase):
     }
 
 
+class ReceiptRow(Base):
+    """What became of each message, whichever way it came: one row for a message, however often it is delivered.
+
+    Its key is a digest of source and message id, which know no length. ``body`` is kept of a message nobody wanted, so
+    that it can be read again; a refused one's is in ``setpoint_rejects``.
+    """
+
+    __tablename__ = "setpoint_receipts"
+    __table_args__ = (
+        Index("ix_setpoint_receipts_received", "received_at"),
+        Index("ix_setpoint_receipts_fate", "fate", "received_at"),
+    )
+
+    receipt_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str] = mapped_column(OutsideText)
+    message_id: Mapped[str] = mapped_column(OutsideText)
+    fate: Mapped[str] = mapped_column(String(20))
+    event_ids: Mapped[list[str]] = mapped_column(Document)
+    origin: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    body: Mapped[str | None] = mapped_column(OutsideText)
+    received_at: Mapped[datetime]
+
+
 class EventRow(Base):
-    """The inbox: every event accepted, once. ``value`` is never updated."""
+    """The inbox: every event accepted, once. ``value`` is never updated.
+
+    ``identity`` is the sender's own of the event, and ``event_id`` the ledger's: the same, but where an identity counts
+    anew because the dedupe window has passed; ``generation`` counts these.
+    """
 
     __tablename__ = "setpoint_events"
+    __table_args__ = (Index("ix_setpoint_events_identity", "identity", "generation"),)
 
     event_id: Mapped[str] = mapped_column(OutsideText, primary_key=True)
+    identity: Mapped[str] = mapped_column(OutsideText)
+    generation: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(OutsideText)
     unwanted: Mapped[bool] = mapped_column(Boolean)
     received_at: Mapped[datetime]
@@ -53,28 +83,73 @@ class DeliveryRow(Base):
 
     ::
 
-        waiting -> taken -> acted | held | quarantined | failed
-           ^---------'  (released: its run failed before it decided)
+        counting -> waiting -> taken -> acted | held | quarantined | failed
+           |         |   ^-------'  (released: its run failed before it decided)
+           |         '-> too_old
+           '-> below_count
     """
 
     __tablename__ = "setpoint_deliveries"
     __table_args__ = (
         Index("ix_setpoint_deliveries_policy", "policy", "state", "received_at"),
         Index("ix_setpoint_deliveries_run", "run_id"),
+        Index("ix_setpoint_deliveries_state", "state", "received_at"),
+        Index("ix_setpoint_deliveries_receipt", "receipt_id"),
     )
 
     event_id: Mapped[str] = mapped_column(OutsideText, ForeignKey("setpoint_events.event_id"), primary_key=True)
     policy: Mapped[str] = mapped_column(String(255), primary_key=True)
     state: Mapped[str] = mapped_column(String(20))
     run_id: Mapped[str | None] = mapped_column(Text)
+    receipt_id: Mapped[str | None] = mapped_column(String(32))
+    """The message that brought the event to this policy."""
+    asked: Mapped[bool] = mapped_column(Boolean)
+    """The event has a request, so it is a run of its own."""
+    joined: Mapped[bool] = mapped_column(Boolean)
+    """It joined another event's evaluation."""
     attempts: Mapped[int] = mapped_column(Integer)
+    position: Mapped[int] = mapped_column(Integer)
+    """The order among events received at one moment, in one batch."""
     received_at: Mapped[datetime]
+    too_old_at: Mapped[datetime | None]
+    """From then on nobody acts on it."""
+    counting_until: Mapped[datetime | None]
+    """While it is counting: from then on no other event can complete the number."""
     taken_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
 
 
+class CountRow(Base):
+    """An event that counts towards a trigger's number-in-a-window. ``rule`` is a digest of that trigger."""
+
+    __tablename__ = "setpoint_counts"
+    __table_args__ = (
+        Index("ix_setpoint_counts_occurred", "policy", "rule", "occurred_at"),
+        Index("ix_setpoint_counts_until", "until"),
+    )
+
+    policy: Mapped[str] = mapped_column(String(255), primary_key=True)
+    rule: Mapped[str] = mapped_column(String(32), primary_key=True)
+    event_id: Mapped[str] = mapped_column(OutsideText, primary_key=True)
+    occurred_at: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class WakeRow(Base):
+    """When a policy was woken last and when it is to be woken next; :mod:`setpoint.ledger.wakes` says how."""
+
+    __tablename__ = "setpoint_wakes"
+    __table_args__ = (Index("ix_setpoint_wakes_due", "due_at"),)
+
+    policy: Mapped[str] = mapped_column(String(255), primary_key=True)
+    woken_at: Mapped[datetime | None]
+    pulled_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    times: Mapped[int] = mapped_column(Integer)
+
+
 class RejectRow(Base):
-    """A message that became no event, and why. Its key is a digest of source and message id, which know no length."""
+    """A message that became no event, and why. Its key is that of its receipt."""
 
     __tablename__ = "setpoint_rejects"
     __table_args__ = (Index("ix_setpoint_rejects_received", "received_at"),)
@@ -85,6 +160,11 @@ class RejectRow(Base):
     code: Mapped[str] = mapped_column(String(100))
     text: Mapped[str] = mapped_column(OutsideText)
     body: Mapped[str] = mapped_column(OutsideText)
+    cut: Mapped[bool] = mapped_column(Boolean)
+    """The body was longer than what is kept of it."""
+    state: Mapped[str] = mapped_column(String(20))
+    resolution: Mapped[str | None] = mapped_column(OutsideText)
+    resolved_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
 
 
