@@ -21,6 +21,12 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 """How deep an event's JSON may nest. CloudWatch's deepest alarm has eight levels."""
 
+BUDGETS_TEXT = "AWS Budget Notification"
+"""How the one message begins that AWS publishes as text: an alert of AWS Budgets."""
+
+_GZIP_IN_BASE64 = "H4sI"
+"""How gzip begins in base64 (RFC 1952: ID1, ID2, deflate): CloudWatch Logs' payload without a wrapping."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SNS_CONTROL = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
@@ -44,7 +50,7 @@ def open_envelope(body: str, *, message_id: str, source: str) -> Letter:
     :param source: the queue, for people.
     :raises EventError: ``too_large``, ``not_json``, ``too_deep``, ``bad_text`` or ``sns_control``.
     """
-    content = parse_object(body, what="the message")
+    content = _texts_of_aws(body) or parse_object(body, what="the message")
     kind = content.get("Type")
     if not isinstance(content.get("TopicArn"), str) or not isinstance(content.get("MessageId"), str):
         return Letter(content, message_id, source)
@@ -56,19 +62,44 @@ def open_envelope(body: str, *, message_id: str, source: str) -> Letter:
         )
     if kind != "Notification" or not isinstance(content.get("Message"), str):
         return Letter(content, message_id, source)
-    published = parse_object(content["Message"], what="the SNS notification's Message")
+    what = "the SNS notification's Message"
+    # Of a text the notification is kept as well: its time stands nowhere else.
+    published = (
+        content | text if (text := _texts_of_aws(content["Message"])) else parse_object(content["Message"], what=what)
+    )
     return Letter(published, content["MessageId"], content["TopicArn"])
 
 
-def parse_object(text: str, *, what: str) -> dict[str, Any]:
+def _texts_of_aws(text: str) -> dict[str, Any] | None:
+    """What AWS sends that is not JSON, as the object in which it comes otherwise; ``None`` for everything else.
+
+    :raises EventError: ``too_large`` or ``bad_text``.
+    """
+    if text.startswith(BUDGETS_TEXT):
+        content: dict[str, Any] = {"Message": text}
+    elif text.startswith(_GZIP_IN_BASE64):
+        content = {"awslogs": {"data": text}}
+    else:
+        return None
+    _check_size(text, "the message", MAX_BYTES)
+    check_texts(content, "the message")
+    return content
+
+
+def _check_size(text: str, what: str, max_bytes: int) -> None:
+    size = len(text.encode(errors="surrogatepass"))
+    if size > max_bytes:
+        raise EventError("too_large", f"{what} is {size:,} bytes; at most {max_bytes:,} are read")
+
+
+def parse_object(text: str, *, what: str, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Read one JSON object, strictly: bounded in size and depth, no key twice, no text that cannot be stored.
 
     :param what: names the text in an error.
+    :param max_bytes: how large it may be.
     :raises EventError: ``too_large``, ``not_json``, ``too_deep`` or ``bad_text``.
     """
-    size = len(text.encode(errors="surrogatepass"))
-    if size > MAX_BYTES:
-        raise EventError("too_large", f"{what} is {size:,} bytes; at most {MAX_BYTES:,} are read")
+    _check_size(text, what, max_bytes)
     try:
         value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
     except RecursionError:

@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 
 from setpoint.events.bridge import Bridged, event_of, groups_in
 from setpoint.events.contract import EventConfig
+from setpoint.events.examples import packaged
 from setpoint.events.texts import one_line
 from setpoint.events.vendor import like, read_as
 from setpoint.events.where import Where, fits
@@ -39,7 +40,7 @@ class EventBridgeConfig(EventConfig):
     )
     where: Where = Field(
         default_factory=dict,
-        description="the events whose content fits, envelope included: JSONPath → condition; $.detail.severity: {above: 7}",
+        description="the events whose content fits, by the whole envelope: JSONPath → condition",
     )
 
 
@@ -48,6 +49,10 @@ class EventBridgeEvent:
 
     Config: ClassVar[type[EventBridgeConfig]] = EventBridgeConfig
     looks_like: ClassVar[str] = "an EventBridge envelope with id, source, detail-type and detail"
+
+    @staticmethod
+    def examples() -> Mapping[str, Mapping[str, Any]]:
+        return packaged(KIND)
 
     @staticmethod
     def recognises(body: Mapping[str, Any]) -> bool:
