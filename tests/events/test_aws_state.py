@@ -10,6 +10,7 @@ import pytest
 
 from setpoint.events import EVENTS
 from setpoint.events.contract import EventError
+from setpoint.events.intake import route
 from setpoint.model import Event
 
 Messages = Callable[[str], dict[str, Any]]
@@ -247,3 +248,31 @@ def test_time_is_the_events_own(message: Messages, read: Read) -> None:
     """An event that waited in the queue for an hour says when it happened, not when it came."""
     event = its_own(read(message("aws.ec2_spot/interruption")))
     assert event.occurred_at == datetime(2026, 3, 1, 12, 20, 5, tzinfo=UTC)
+
+
+def test_an_event_about_a_service_reaches_the_policy_of_the_group_it_runs_on(
+    message: Messages, read: Read, policy: Callable[..., Any]
+) -> None:
+    """Names of ECS services say nothing to a policy of Auto Scaling groups; to one of services they do."""
+    event = its_own(read(message("aws.ecs/service_placement_failure")))
+    trigger = EVENTS.load("aws.ecs").Config(kind="aws.ecs", queue="q")
+    groups = policy("groups", trigger, targets=("ecs-cluster-group",))
+    services = policy("services", trigger, targets=("prod/checkout",))
+    others = policy("others", trigger, targets=("prod/cart",))
+    for one, kind in ((groups, "aws.autoscaling_group"), (services, "aws.ecs_service"), (others, "aws.ecs_service")):
+        one.targets.kind = kind
+    assert route(event, [groups, services, others]) == ("groups", "services")
+
+
+def test_an_event_about_a_group_reaches_the_policies_of_that_group(
+    message: Messages, read: Read, policy: Callable[..., Any]
+) -> None:
+    """Of the policies that listen, those with the group among their targets, or that find theirs by tags, get it."""
+    event = its_own(read(message("aws.autoscaling/launch_unsuccessful")))
+    trigger = EVENTS.load("aws.autoscaling").Config(kind="aws.autoscaling", queue="q")
+    named = policy("named", trigger, targets=("storefront-web", "storefront-api"))
+    other = policy("other", trigger, targets=("storefront-api",))
+    tagged = policy("tagged", trigger)
+    for one in (named, other, tagged):
+        one.targets.kind = "aws.autoscaling_group"
+    assert route(event, [named, other, tagged]) == ("named", "tagged")

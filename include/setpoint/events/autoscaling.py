@@ -56,6 +56,7 @@ class AutoScalingEvent:
     """An activity of an Auto Scaling group. Its target is the group."""
 
     Config: ClassVar[type[AutoScalingConfig]] = AutoScalingConfig
+    targets_of: ClassVar[str] = "aws.autoscaling_group"
     looks_like: ClassVar[str] = "EventBridge's aws.autoscaling event of an instance launched or terminated, or not"
 
     @staticmethod

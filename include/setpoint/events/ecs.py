@@ -105,6 +105,7 @@ class EcsEvent:
     """What ECS says of a service. Its target is the service, as ``cluster/service``; a task of no service has none."""
 
     Config: ClassVar[type[EcsConfig]] = EcsConfig
+    targets_of: ClassVar[str] = "aws.ecs_service"
     looks_like: ClassVar[str] = "EventBridge's aws.ecs event of a service, a deployment or a task"
 
     @staticmethod

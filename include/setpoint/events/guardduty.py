@@ -77,6 +77,7 @@ class GuardDutyFinding:
     """A GuardDuty finding. Its target is the Auto Scaling group of the instance it is about, if that has one."""
 
     Config: ClassVar[type[GuardDutyConfig]] = GuardDutyConfig
+    targets_of: ClassVar[str] = "aws.autoscaling_group"
     looks_like: ClassVar[str] = "EventBridge's aws.guardduty finding"
 
     @staticmethod

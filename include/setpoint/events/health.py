@@ -75,6 +75,7 @@ class HealthEvent:
     """An event of AWS Health. Its targets are the Auto Scaling groups whose ARNs are among what it affects."""
 
     Config: ClassVar[type[HealthConfig]] = HealthConfig
+    targets_of: ClassVar[str] = "aws.autoscaling_group"
     looks_like: ClassVar[str] = "EventBridge's aws.health event"
 
     @staticmethod

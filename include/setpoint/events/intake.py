@@ -139,9 +139,16 @@ def _asked(kind: str, event: Event, trigger: Any) -> bool:
 
 
 def _has_targets(policy: Policy, event: Event) -> bool:
-    """Whether the event's targets may be the policy's. A policy that finds its targets by tags names none: it may."""
+    """Whether the event's targets may be the policy's. A policy that finds its targets by tags names none: it may.
+
+    So may one whose targets are of another kind: that an ECS service finds no room is news for the policy of the group
+    it runs on.
+    """
     names = set(policy.targets.names())
     if not names or not event.targets:
+        return True
+    targets_of = getattr(EVENTS.load(event.kind), "targets_of", None)
+    if targets_of is not None and targets_of != policy.targets.kind and event.policy is None:
         return True
     return names.issuperset(event.targets) if event.policy is not None else not names.isdisjoint(event.targets)
 
