@@ -24,7 +24,7 @@ from setpoint.sources.batches import BatchStore
 from setpoint.sources.pull import pull
 from setpoint.strategies import STRATEGIES
 from setpoint.targets import TARGETS
-from setpoint.testing.values import a_planned_change, a_policy, a_signal, a_state
+from setpoint.testing.values import a_planned_change, a_policy, a_signal, a_state, permitted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -100,11 +100,11 @@ def test_the_target_changes_once(shown: Callable[[str], ModuleType], tmp_path: P
     target = registered(TARGETS, "json.file", module.JsonFileTarget)()
     assert not hasattr(module.JsonFileReader, "apply")
 
-    dry = target.apply(a_planned_change("web-1", 4, 6, dry_run=True))
+    dry = target.apply(a_planned_change("web-1", 4, 6, dry_run=True), permitted)
     assert (dry.state, dry.reason.code) == (ChangeState.REFUSED, "dry_run")
-    assert target.apply(a_planned_change("web-1", 4, 6)).state is ChangeState.APPLIED
-    assert target.apply(a_planned_change("web-1", 4, 6)).state is ChangeState.NO_OP
-    moved = target.apply(a_planned_change("web-1", 4, 5))
+    assert target.apply(a_planned_change("web-1", 4, 6), permitted).state is ChangeState.APPLIED
+    assert target.apply(a_planned_change("web-1", 4, 6), permitted).state is ChangeState.NO_OP
+    moved = target.apply(a_planned_change("web-1", 4, 5), permitted)
     assert (moved.state, moved.reason.code) == (ChangeState.REFUSED, "capacity_moved")
     assert json.loads(module.CAPACITIES.read_text()) == {"web-1": 6}
 
