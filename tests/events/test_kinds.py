@@ -179,7 +179,10 @@ def test_an_eventbridge_event_is_wanted_by_source_and_type(
 
 def test_an_alarm_from_eventbridge_can_be_read_both_ways(message: Messages, read: Read) -> None:
     """It is an alarm and an EventBridge event; the policies' triggers choose."""
-    assert {event.kind for event in read(message("cloudwatch.alarm/eventbridge_metric"))} == {"cloudwatch.alarm", "eventbridge"}
+    assert {event.kind for event in read(message("cloudwatch.alarm/eventbridge_metric"))} == {
+        "cloudwatch.alarm",
+        "eventbridge",
+    }
 
 
 def test_a_plain_request_is_read(read: Read, received_at: datetime) -> None:
@@ -259,7 +262,12 @@ def test_a_registered_kind_keeps_the_contract(name: str, message: Messages, rece
     kind = EVENTS.load(name)
     assert kind.Config(kind=name, queue="q").queue == "q"
     assert isinstance(kind.looks_like, str)
-    for body in ({}, {"AlarmName": [], "NewStateValue": {}}, message("cloudwatch.alarm/eventbridge_metric"), {"policy": None}):
+    for body in (
+        {},
+        {"AlarmName": [], "NewStateValue": {}},
+        message("cloudwatch.alarm/eventbridge_metric"),
+        {"policy": None},
+    ):
         if kind.recognises(copy.deepcopy(body)):
             with suppress(EventError):
                 events = kind.parse(body, message_id="m", source="s", received_at=received_at)

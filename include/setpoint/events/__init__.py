@@ -4,7 +4,7 @@ from setpoint.registry import Registry
 
 EVENTS = Registry(
     "setpoint.events",
-    contract=("Config", "looks_like", "recognises", "parse", "wanted"),
+    contract=("Config", "looks_like", "examples", "recognises", "parse", "wanted"),
     builtin={
         "aws.autoscaling": "setpoint.events.autoscaling:AutoScalingEvent",
         "aws.budgets": "setpoint.events.budgets:BudgetAlert",
@@ -14,8 +14,13 @@ EVENTS = Registry(
         "aws.health": "setpoint.events.health:HealthEvent",
         "aws.logs": "setpoint.events.logs:LogsEvent",
         "aws.s3_object": "setpoint.events.s3_object:S3Object",
+        "azure.monitor": "setpoint.events.azure_monitor:AzureMonitorAlert",
+        "cloudevents": "setpoint.events.cloudevents:CloudEvent",
         "cloudwatch.alarm": "setpoint.events.cloudwatch_alarm:CloudWatchAlarm",
         "eventbridge": "setpoint.events.eventbridge:EventBridgeEvent",
+        "google.monitoring": "setpoint.events.google_monitoring:GoogleMonitoringIncident",
+        "grafana.alert": "setpoint.events.grafana:GrafanaAlert",
         "json": "setpoint.events.plain_json:PlainJson",
+        "prometheus.alertmanager": "setpoint.events.alertmanager:AlertmanagerAlert",
     },
 )

@@ -99,6 +99,17 @@ def parse_object(text: str, *, what: str, max_bytes: int = MAX_BYTES) -> dict[st
     :param max_bytes: how large it may be.
     :raises EventError: ``too_large``, ``not_json``, ``too_deep`` or ``bad_text``.
     """
+    value = parse_value(text, what=what, max_bytes=max_bytes)
+    if not isinstance(value, dict):
+        raise EventError("not_json", f"{what} is a JSON {_json_type(value)}; an event is a JSON object")
+    return value
+
+
+def parse_value(text: str, *, what: str, max_bytes: int = MAX_BYTES) -> Any:
+    """Read one JSON value of any type, as strictly as :func:`parse_object` reads an object.
+
+    :raises EventError: ``too_large``, ``not_json``, ``too_deep`` or ``bad_text``.
+    """
     _check_size(text, what, max_bytes)
     try:
         value = json.loads(text, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
@@ -108,8 +119,6 @@ def parse_object(text: str, *, what: str, max_bytes: int = MAX_BYTES) -> dict[st
         raise
     except ValueError as error:  # also a number of more digits than Python converts
         raise EventError("not_json", f"{what} is not JSON: {error}; it begins {shown(text[:80])}") from None
-    if not isinstance(value, dict):
-        raise EventError("not_json", f"{what} is a JSON {_json_type(value)}; an event is a JSON object")
     check_texts(value, what)
     return value
 

@@ -1,4 +1,4 @@
-"""Messages as their senders document them: one folder a kind, one JSON file a message, as the queue delivers its body."""
+"""Messages as their senders document them: a folder a kind, a JSON file a message, as the queue delivers its body."""
 
 from __future__ import annotations
 
