@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from reference_pages.policy import SchemaInWords
-from reference_pages.text import FIELD_HEAD, doc, page, table
+from reference_pages.text import FIELD_HEAD, REPOSITORY, doc, page, table
+
+
+def _example(name: str, examples: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One message of a kind, folded, and the way to its page."""
+    title, message = next(iter(sorted(examples.items(), key=lambda one: len(json.dumps(one[1])))))
+    body = json.dumps(message, indent=2, ensure_ascii=False)
+    more = (
+        f" More: [its page](../events/{name}.md)." if (REPOSITORY / "docs" / "events" / f"{name}.md").exists() else ""
+    )
+    return [
+        f"<details><summary>An example: {title.replace('_', ' ')}</summary>\n\n```json\n{body}\n```\n\n</details>",
+        more,
+    ]
 
 
 def events_page() -> str:
     """Every event kind, how it is told apart, and its options in a policy."""
-    from setpoint.events import EVENTS
+    from pydantic import TypeAdapter
+
+    from setpoint.events import EVENTS, jsonpath, where
     from setpoint.events.envelope import MAX_BYTES, MAX_DEPTH
     from setpoint.events.plain_json import MAX_TARGETS
     from setpoint.policy.jsonschema import policy_schema
 
-    words = SchemaInWords(policy_schema(), {})
+    words = SchemaInWords(policy_schema(), {"condition": TypeAdapter(where.Wanted).json_schema()})
     kinds: list[str] = []
     for name in EVENTS:
         kind = EVENTS.load(name)
@@ -28,6 +46,7 @@ def events_page() -> str:
             "" if "docstring" in doc(kind) else doc(kind),
             "In a policy, under `triggers.events`:",
             table(FIELD_HEAD, words.rows("triggers.events", schema)),
+            *_example(name, kind.examples()),
         ]
     return page(
         "# Events",
@@ -37,6 +56,9 @@ def events_page() -> str:
         f"may name {MAX_TARGETS} targets. What cannot be read stands in the ledger's rejects with a "
         "[code](reasons.md#messages-that-are-refused), and holds up nothing.",
         *kinds,
+        "## Choosing by content: `where`",
+        doc(where),
+        doc(jsonpath),
         "## Events that no queue delivers",
         table(
             ("kind", "comes from"),

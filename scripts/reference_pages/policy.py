@@ -31,6 +31,7 @@ def policy_page() -> str:
     """Every field of a policy file."""
     from pydantic import TypeAdapter
 
+    from setpoint.events.where import Wanted
     from setpoint.policy.fields import Aggregate, Duration, NOfM, Ratio, Step
     from setpoint.policy.jsonschema import policy_schema
 
@@ -40,6 +41,7 @@ def policy_page() -> str:
         "step": Step,
         "ratio": Ratio,
         "aggregate": Aggregate,
+        "condition": Wanted,
     }
     forms = {name: TypeAdapter(kind).json_schema() for name, kind in kinds.items()}
     words = SchemaInWords(policy_schema(), forms)
@@ -144,7 +146,8 @@ class SchemaInWords:
             return f"list of {self._form(where, field['items'])}"
         if kind == "object":
             inner = next(iter(field.get("patternProperties", {}).values()), None) or field["additionalProperties"]
-            return f"name → {self._form(f'{where}.<name>', inner)}"
+            key = "JSONPath" if field.get("propertyNames", {}).get("pattern") == r"^\$" else "name"
+            return f"{key} → {self._form(f'{where}.<name>', inner)}"
         return _number(field) if kind in ("integer", "number") else {"string": "text"}.get(str(kind), str(kind))
 
     def _referred(self, where: str, ref: str) -> str:

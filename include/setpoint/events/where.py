@@ -190,8 +190,16 @@ _CONDITION_SCHEMA = {
 Path = Annotated[str, AfterValidator(_checked_path)]
 """A JSONPath that can be read; see :mod:`setpoint.events.jsonpath`."""
 
+Wanted = Annotated[
+    Condition,
+    BeforeValidator(parse_condition),
+    PlainSerializer(Condition.written),
+    WithJsonSchema(_CONDITION_SCHEMA),
+]
+"""A condition, the way a policy file has it."""
+
 Where = Annotated[
-    dict[Path, Annotated[Condition, BeforeValidator(parse_condition), PlainSerializer(Condition.written)]],
+    dict[Path, Wanted],
     Field(max_length=MAX_PATHS, description="the events whose content fits: JSONPath → condition"),
     WithJsonSchema(
         {
