@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from setpoint.model.base import Value
+from setpoint.policy.fields import parse_duration
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -34,6 +36,10 @@ class Settings(Value):
     looked for could be missed for a moment, and the run would go on with another, empty ledger.
     """
 
+    dedupe_window: timedelta
+    """``SETPOINT_DEDUPE_WINDOW``: how long an event's identity is remembered (``7d`` by default, at least ``2h``); the
+    same identity after that is a new event."""
+
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process.
@@ -52,7 +58,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         data=data,
         ledger_url=ledger_url or f"sqlite:///{data / 'ledger.db'}",
         ledger_connection=None if ledger_url else _ledger_connection(variables),
+        dedupe_window=_dedupe_window(variables.get("SETPOINT_DEDUPE_WINDOW") or "7d"),
     )
+
+
+def _dedupe_window(text: str) -> timedelta:
+    try:
+        window = parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"SETPOINT_DEDUPE_WINDOW is {text!r}: {error}") from None
+    # Posted asset events are looked back for by an hour, and must be known as long.
+    if window < timedelta(hours=2):
+        raise SettingsError(f"SETPOINT_DEDUPE_WINDOW is {text!r}; it is at least 2h")
+    return window
 
 
 def _ledger_connection(variables: Mapping[str, str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +79,9 @@ def policy() -> Callable[..., Any]:
         return SimpleNamespace(
             name=name,
             targets=SimpleNamespace(names=lambda: targets, connection=connection, region=region),
-            triggers=SimpleNamespace(events=triggers),
+            triggers=SimpleNamespace(
+                events=triggers, debounce=timedelta(seconds=10), max_event_age=timedelta(minutes=15)
+            ),
         )
 
     return make

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
 
 from setpoint.model import Event
 from setpoint.model.base import Value
-from setpoint.policy.fields import refuse
+from setpoint.policy.fields import Duration, refuse
 
 SenderName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A sender of the webhook, as ``senders.yaml`` names it; it stands in the webhook's path."""
+
+
+MAX_COUNT = 1000
+"""The largest number a trigger may ask for."""
+MIN_WITHIN, MAX_WITHIN = timedelta(seconds=1), timedelta(hours=1)
+"""How long the window may be in which they are counted."""
 
 
 class EventConfig(Value):
@@ -27,10 +33,23 @@ class EventConfig(Value):
         default=None, description="instead of a queue: the sender that may post to the webhook"
     )
 
+    count: int | None = Field(
+        default=None, ge=2, le=MAX_COUNT, description="wake the policy only when so many occur within a window"
+    )
+    within: Duration | None = Field(default=None, description="with count: the window's length")
+
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         if (self.queue is None) == (self.webhook is None):
             raise refuse("an event comes through a queue or through the webhook; name one of queue and webhook")
+        return self
+
+    @model_validator(mode="after")
+    def _count_within(self) -> Self:
+        if (self.count is None) != (self.within is None):
+            raise refuse("count and within go together: so many events, within so long a window")
+        if self.within is not None and not MIN_WITHIN <= self.within <= MAX_WITHIN:
+            raise refuse("within is 1s to 1h")
         return self
 
 
@@ -52,6 +71,9 @@ class EventKind(Protocol):
     looks_like: ClassVar[str]
     """How a person tells a message of this kind, in half a sentence: ``an object with AlarmName and NewStateValue``."""
 
+    # A kind whose events name targets of one kind only says so in ``targets_of: ClassVar[str]``, ``aws.ecs_service``.
+    # To a policy of another kind of target those names say nothing: it may want the event, and is not asked for them.
+
     @staticmethod
     def examples() -> Mapping[str, Mapping[str, Any]]:
         """Messages as the sender documents them, by a name for each: for the reference and the contract tests."""
@@ -68,6 +90,8 @@ class EventKind(Protocol):
 
         :param message_id: the delivery's identity (SNS's message id, else SQS's), for kinds without one of their own.
         :param source: where the message came from: the SNS topic, else the queue.
+        :param received_at: when the message was sent, as the queue has it, else when it came: what an event's
+            ``occurred_at`` is when the message itself does not say it. The intake sets the event's ``received_at``.
         :raises EventError: it does not parse.
         """
         ...

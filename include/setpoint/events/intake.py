@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from setpoint.events import EVENTS
-from setpoint.events.contract import EventError
+from setpoint.events.arrivals import CountRule, Wanted
+from setpoint.events.contract import EventConfig, EventError
 from setpoint.events.envelope import Letter, open_envelope
 from setpoint.events.kept import kept
 from setpoint.events.queues import Origin, listens
 from setpoint.events.texts import one_line, shown
-from setpoint.model import Event
+from setpoint.model import Event, digest
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
@@ -27,7 +28,12 @@ class Routed:
     """An event and the policies that want it; an event nobody wants is kept as such."""
 
     event: Event
-    policies: tuple[str, ...]
+    wanted: tuple[Wanted, ...]
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the policies."""
+        return tuple(one.policy for one in self.wanted)
 
 
 def event_kinds() -> dict[str, type[Any]]:
@@ -39,7 +45,13 @@ def event_kinds() -> dict[str, type[Any]]:
 
 
 def read_message(
-    body: str, *, message_id: str, source: str, received_at: datetime, kinds: Mapping[str, type[Any]]
+    body: str,
+    *,
+    message_id: str,
+    source: str,
+    received_at: datetime,
+    kinds: Mapping[str, type[Any]],
+    sent_at: datetime | None = None,
 ) -> tuple[Event, ...]:
     """The events in a queue's message: what each kind that recognises it makes of it.
 
@@ -50,6 +62,7 @@ def read_message(
     :param message_id: the queue's own id of the message.
     :param source: the queue, for people.
     :param kinds: the kinds to try, by name.
+    :param sent_at: when the queue got it: when an event occurred that does not say so itself.
     :raises EventError: nothing can be made of it; ``setpoint.events.rejects`` lists the codes.
     """
     letter = open_envelope(body, message_id=message_id, source=source)
@@ -58,7 +71,7 @@ def read_message(
     for name, kind in kinds.items():
         try:
             if kind.recognises(letter.content):
-                read += _parse(kind, letter, received_at)
+                read += _parse(kind, letter, received_at, sent_at)
         except EventError as error:
             refused.append(error)
         except Exception as error:  # noqa: BLE001  # other people's code: its bug must not stop the queue
@@ -72,15 +85,22 @@ def read_message(
     raise EventError("unknown_kind", f"no event kind recognises an object with the keys {keys}. Known: {known}")
 
 
-def _parse(kind: type[Any], letter: Letter, received_at: datetime) -> list[Event]:
-    events: list[Event] = kind.parse(
-        letter.content, message_id=letter.message_id, source=letter.source, received_at=received_at
-    )
-    return events
+def _parse(kind: type[Any], letter: Letter, received_at: datetime, sent_at: datetime | None) -> list[Event]:
+    at = received_at if sent_at is None else min(sent_at, received_at)
+    events: list[Event] = kind.parse(letter.content, message_id=letter.message_id, source=letter.source, received_at=at)
+    return [event.model_copy(update={"received_at": received_at}) for event in events]
 
 
 def route(event: Event, policies: Sequence[Policy], queue: Origin | None = None) -> tuple[str, ...]:
-    """The names of the policies that want an event, in the order given; empty when nobody does.
+    """The names of the policies that want an event, as :func:`wanted_by` finds them.
+
+    :raises EventError: ``unknown_policy`` or ``unknown_target``.
+    """
+    return tuple(one.policy for one in wanted_by(event, policies, queue))
+
+
+def wanted_by(event: Event, policies: Sequence[Policy], queue: Origin | None = None) -> tuple[Wanted, ...]:
+    """The policies that want an event, in the order given, and how they want it; empty when nobody does.
 
     A policy wants it when one of its event triggers, on this queue and of this kind, says so; an event addressed to a
     policy is for that one alone. When the event names targets and the policy does too, they must have one in common; an
@@ -94,12 +114,12 @@ def route(event: Event, policies: Sequence[Policy], queue: Origin | None = None)
         if not addressed:
             raise EventError("unknown_policy", _unknown("policy", [event.policy], [one.name for one in policies]))
         policies = addressed
-    wanting = [policy for policy in policies if _wants(policy, event, queue)]
-    having = [policy for policy in wanting if _has_targets(policy, event)]
+    wanting = [(policy, matched) for policy in policies if (matched := _matched(policy, event, queue))]
+    having = [(policy, matched) for policy, matched in wanting if _has_targets(policy, event)]
     if wanting and not having:
-        theirs = [name for policy in wanting for name in policy.targets.names()]
+        theirs = [name for policy, _ in wanting for name in policy.targets.names()]
         raise EventError("unknown_target", _unknown("target", [t for t in event.targets if t not in theirs], theirs))
-    return tuple(policy.name for policy in having)
+    return tuple(_wanted(policy, matched) for policy, matched in having)
 
 
 def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: Origin | None = None) -> list[Routed]:
@@ -111,8 +131,8 @@ def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: O
     refused: list[EventError] = []
     for event in events:
         try:
-            if names := route(event, policies, queue):
-                wanted.append(Routed(kept(event), names))
+            if by := wanted_by(event, policies, queue):
+                wanted.append(Routed(kept(event), by))
         except EventError as error:
             refused.append(error)
     if wanted:
@@ -122,12 +142,27 @@ def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: O
     return [Routed(kept(event), ()) for event in events if event.kind == events[0].kind]
 
 
-def _wants(policy: Policy, event: Event, queue: Origin | None) -> bool:
-    return any(
-        trigger.kind == event.kind
+def _matched(policy: Policy, event: Event, queue: Origin | None) -> tuple[EventConfig, ...]:
+    """The policy's triggers that want the event."""
+    return tuple(
+        trigger
+        for listening, trigger in listens(policy)
+        if trigger.kind == event.kind
         and (queue is None or queue.same_queue(listening))
         and _asked(trigger.kind, event, trigger)
-        for listening, trigger in listens(policy)
+    )
+
+
+def _wanted(policy: Policy, matched: Sequence[EventConfig]) -> Wanted:
+    counted = [(one, one.count, one.within) for one in matched if one.count is not None and one.within is not None]
+    return Wanted(
+        policy=policy.name,
+        debounce=policy.triggers.debounce,
+        max_age=policy.triggers.max_event_age,
+        # A trigger that asks for no number is content with this one event.
+        rules=tuple(CountRule(digest(one.to_json()), count, within) for one, count, within in counted)
+        if len(counted) == len(matched)
+        else (),
     )
 
 

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from setpoint.events.arrivals import Arrival, Wanted
 from setpoint.events.contract import EventError
-from setpoint.events.intake import Routed, read_message, route_readings
+from setpoint.events.intake import read_message, route_readings
 from setpoint.events.queues import Origin
 from setpoint.model import Event
 
 if TYPE_CHECKING:
+    from setpoint.ledger import Receipt, Received
     from setpoint.policy.schema import Policy
+
+
+MAX_AHEAD = timedelta(minutes=5)
+"""How far ahead of ours a sender's clock may be. Further, and nobody could tell when its events are too old."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as the queue delivered it."""
+    """A message as it was delivered.
+
+    :param message_id: the transport's own id of it.
+    :param sent_at: when the transport got it; ``None`` when it does not say.
+    :param identity: what the sender says the message's identity is, for events that have none of their own; the
+        message's id when it does not.
+    """
 
     message_id: str
     body: str
+    sent_at: datetime | None = None
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,52 +51,61 @@ class Refused:
 class TakenIn:
     """What came of a batch of messages."""
 
-    woken: frozenset[str]
-    """The policies that have a new event waiting."""
-    accepted: int
-    duplicates: int
-    unwanted: int
-    refused: tuple[Refused, ...]
+    receipts: tuple[Receipt, ...] = ()
+    """One for each message, in their order; of a message that came before, the one of then."""
+    woken: frozenset[str] = frozenset()
+    """The policies to wake now."""
+    refused: tuple[Refused, ...] = ()
+    """The messages refused now, with their reasons."""
+    repeated: int = 0
+    """Messages that came before."""
+
+    def count(self, *fates: str) -> int:
+        """How many messages met one of these fates."""
+        return sum(one.fate in fates for one in self.receipts)
+
+    @property
+    def accepted(self) -> int:
+        """Messages with something new in them, wanted or not."""
+        return self.count("accepted", "too_old", "unwanted")
+
+    @property
+    def duplicates(self) -> int:
+        """Messages whose events were all known."""
+        return self.count("duplicate")
+
+    @property
+    def unwanted(self) -> int:
+        """Messages whose events no policy wants."""
+        return self.count("unwanted")
 
     @classmethod
     def nothing(cls) -> Self:
         """What came of no messages."""
-        return cls(woken=frozenset(), accepted=0, duplicates=0, unwanted=0, refused=())
+        return cls()
 
     def __add__(self, other: TakenIn) -> TakenIn:
         return TakenIn(
+            receipts=self.receipts + other.receipts,
             woken=self.woken | other.woken,
-            accepted=self.accepted + other.accepted,
-            duplicates=self.duplicates + other.duplicates,
-            unwanted=self.unwanted + other.unwanted,
             refused=self.refused + other.refused,
+            repeated=self.repeated + other.repeated,
         )
-
-
-class Accepted(Protocol):
-    """What the ledger said of the events it was given."""
-
-    @property
-    def new(self) -> tuple[str, ...]: ...
-    @property
-    def duplicates(self) -> tuple[str, ...]: ...
 
 
 class Inbox(Protocol):
     """The part of the ledger that the intake writes to."""
 
-    def accept_events(self, routed: Sequence[tuple[Event, tuple[str, ...]]], /) -> Accepted:
-        """Keep events, each once, with a delivery for every policy, in one transaction."""
-        ...
-
-    def reject_message(
-        self, message_id: str, source: str, code: str, text: str, body: str, received_at: datetime
-    ) -> None:
-        """Keep a refused message with its reason and the beginning of its body, once."""
-        ...
-
-    def pending_policies(self, older_than: datetime | None = None) -> tuple[str, ...]:
-        """The policies that have events waiting since before a moment."""
+    def receive(
+        self,
+        arrivals: Sequence[Arrival],
+        now: datetime,
+        *,
+        window: timedelta | None,
+        listening: Collection[str] | None,
+        again: bool = False,
+    ) -> Received:
+        """Keep messages, what was made of them, and whom they wake, in one transaction."""
         ...
 
 
@@ -95,6 +118,8 @@ def take_in(
     queue: Origin,
     source: str,
     now: datetime,
+    window: timedelta | None = timedelta(days=7),
+    listening: Collection[str] | None = None,
 ) -> TakenIn:
     """Read, route and commit a batch. Afterwards the messages may be deleted; when it raises, none of them may.
 
@@ -102,28 +127,67 @@ def take_in(
 
     :param kinds: the event kinds, by name.
     :param queue: the queue, or the webhook's sender, as the policies name it.
-    :param source: the queue's URL, for people and for the rejects.
+    :param source: the queue's URL, for people; with its id it is a message's identity.
+    :param window: how long an event's identity is remembered (``SETPOINT_DEDUPE_WINDOW``).
+    :param listening: the policies the caller can wake; others wait for whoever can. ``None`` for all.
     :raises Exception: whatever the ledger raises; the messages are then not taken in, and come again.
     """
-    routed: dict[str, Routed] = {}
-    refused: list[tuple[Message, Refused]] = []
-    for message in messages:
-        try:
-            events = read_message(
-                message.body, message_id=message.message_id, source=source, received_at=now, kinds=kinds
-            )
-            # The same event twice in one batch is one event.
-            routed |= {one.event.event_id: one for one in route_readings(events, policies, queue)}
-        except EventError as error:
-            refused.append((message, Refused(message.message_id, error.code, str(error))))
-    accepted = inbox.accept_events([(one.event, one.policies) for one in routed.values()]) if routed else None
-    for message, reason in refused:
-        inbox.reject_message(message.message_id, source, reason.code, reason.text, message.body, now)
-    new = [routed[event_id] for event_id in accepted.new] if accepted else []
+    arrivals = [
+        read_arrival(one, kinds=kinds, policies=policies, queue=queue, source=source, now=now) for one in messages
+    ]
+    received = inbox.receive(arrivals, now, window=window, listening=listening)
     return TakenIn(
-        woken=frozenset(name for one in new for name in one.policies),
-        accepted=len(new),
-        duplicates=len(accepted.duplicates) if accepted else 0,
-        unwanted=sum(not one.policies for one in new),
-        refused=tuple(reason for _, reason in refused),
+        receipts=received.receipts,
+        woken=received.woken,
+        refused=tuple(Refused(one.message_id, *one.refused) for one in arrivals if one.refused is not None),
+        repeated=sum(one.receipt_id in received.known for one in received.receipts),
     )
+
+
+def read_arrival(
+    message: Message,
+    *,
+    kinds: Mapping[str, type[Any]],
+    policies: Sequence[Policy],
+    queue: Origin | None,
+    source: str,
+    now: datetime,
+) -> Arrival:
+    """What a message turns out to be: events with those who want them, or a refusal.
+
+    :param queue: where it came from, as the policies name it; ``None`` leaves that out of account.
+    """
+    events: list[tuple[Event, tuple[Wanted, ...]]] = []
+    refused: tuple[str, str] | None = None
+    try:
+        read = read_message(
+            message.body,
+            message_id=message.identity or message.message_id,
+            source=source,
+            received_at=now,
+            kinds=kinds,
+            sent_at=message.sent_at,
+        )
+        _refuse_future(read, now)
+        events = [(one.event, one.wanted) for one in route_readings(read, policies, queue)]
+    except EventError as error:
+        refused = (error.code, str(error))
+    return Arrival(
+        message_id=message.message_id,
+        source=source,
+        body=message.body,
+        events=tuple(events),
+        refused=refused,
+        origin=None if queue is None else queue.to_json(),
+    )
+
+
+def _refuse_future(events: Sequence[Event], now: datetime) -> None:
+    """:raises EventError: ``in_future``."""
+    ahead = next((event for event in events if event.occurred_at > now + MAX_AHEAD), None)
+    if ahead is not None:
+        raise EventError(
+            "in_future",
+            f"this {ahead.kind} occurs at {ahead.occurred_at:%FT%TZ}, and it is {now:%FT%TZ} here: at most "
+            f"{MAX_AHEAD.seconds // 60} minutes are taken for a clock that is ahead; correct the sender's",
+        )

@@ -3,7 +3,6 @@
 SQLite by default, PostgreSQL in production; the same statements and the same promises on both.
 """
 
-from setpoint.ledger.arrivals import Arrival, CountRule, Wanted
 from setpoint.ledger.changes import Begun
 from setpoint.ledger.errors import (
     AmbiguousReference,
@@ -48,13 +47,11 @@ __all__ = [
     "Accepted",
     "Accounting",
     "AmbiguousReference",
-    "Arrival",
     "Begun",
     "ChangeStep",
     "ChangeStory",
     "Conflict",
     "CorruptRecord",
-    "CountRule",
     "Delivered",
     "EventStory",
     "Explanation",
@@ -79,7 +76,6 @@ __all__ = [
     "Released",
     "Run",
     "TargetBusy",
-    "Wanted",
     "migrate",
     "revision",
 ]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from setpoint.ledger.arrivals import CountRule
+from setpoint.events.arrivals import CountRule
 from setpoint.ledger.database import Database
 from setpoint.ledger.tables import CountRow, DeliveryRow
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from setpoint.ledger.arrivals import Arrival
+from setpoint.events.arrivals import Arrival
 from setpoint.ledger.database import Database
 from setpoint.ledger.errors import NotRecorded
 from setpoint.ledger.records import Receipt, Reject, RejectState
 from setpoint.ledger.store import Store, restore
 from setpoint.ledger.tables import ReceiptRow, RejectRow
+from setpoint.ledger.types import escape
+from setpoint.model.base import digest
 
 MAX_BODY = 256 * 1024
 """Characters of a message that are kept; no known event is longer."""
@@ -49,6 +51,11 @@ class KeptMessage:
     origin: Mapping[str, Any] | None
     received_at: datetime
     cut: bool
+
+
+def receipt_identity(source: str, message_id: str) -> str:
+    """The identity of a message's receipt, and of its reject."""
+    return digest(escape(source), escape(message_id))
 
 
 class Rejects(Store):
@@ -120,16 +127,19 @@ class Rejects(Store):
 def write_rejects(
     database: Database,
     connection: Connection,
-    arrivals: Sequence[Arrival],
+    arrivals: Mapping[str, Arrival],
     made: Mapping[str, Receipt],
     now: datetime,
-    *,
-    again: bool,
+    rewritten: Collection[str],
 ) -> None:
-    """Keep the messages that were refused, and what came of those that are read again."""
+    """Keep the messages that were refused, and what came of those that are read again.
+
+    :param arrivals: the messages by the id of their receipt.
+    :param rewritten: the ids of those that are read again.
+    """
     rows = [
         {
-            "reject_id": one.receipt_id,
+            "reject_id": receipt_id,
             "source": one.source,
             "message_id": one.message_id,
             "code": one.refused[0],
@@ -139,20 +149,20 @@ def write_rejects(
             "state": "open",
             "received_at": now,
         }
-        for one in sorted(arrivals, key=lambda one: one.receipt_id)
-        if one.refused is not None
+        for receipt_id, one in sorted(arrivals.items())
+        if one.refused is not None and receipt_id not in rewritten
     ]
-    if rows and not again:
+    if rows:
         connection.execute(database.insert(RejectRow).on_conflict_do_nothing(), rows)
-    for one in arrivals if again else ():
+    for receipt_id in sorted(rewritten):
+        one, receipt = arrivals[receipt_id], made[receipt_id]
         values: dict[str, Any]
         if one.refused is not None:
             values = {"code": one.refused[0], "text": one.refused[1], "state": "open"}
         else:
-            receipt = made[one.receipt_id]
             told = f"read again: {receipt.fate.replace('_', ' ')}, {', '.join(receipt.event_ids)}"
             values = {"state": "replayed", "resolution": told, "resolved_at": now}
-        connection.execute(update(RejectRow).where(RejectRow.reject_id == one.receipt_id).values(**values))
+        connection.execute(update(RejectRow).where(RejectRow.reject_id == receipt_id).values(**values))
 
 
 def _restored(row: Any) -> Reject:

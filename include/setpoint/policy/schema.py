@@ -43,6 +43,15 @@ class Triggers(Value):
     )
     every: Duration | None = Field(default=None, description="run on a fixed interval")
     cron: str | None = Field(default=None, max_length=100, description="run on a cron expression, in UTC")
+    debounce: Duration = Field(
+        default=timedelta(seconds=10),
+        description="the first event acts at once; those that come until so much later, after its metrics were pulled, "
+        "cause one more run together. A person's request never waits",
+    )
+    max_event_age: Duration = Field(
+        default=timedelta(minutes=15),
+        description="an event that occurred longer ago wakes nobody; it is in the ledger as too old",
+    )
 
     @model_validator(mode="after")
     def _one_clock(self) -> Self:
@@ -52,6 +61,12 @@ class Triggers(Value):
             raise refuse("every is at least 10s: a run itself takes a few seconds")
         if self.cron is not None and not re.fullmatch(r"\S+(\s+\S+){4}", self.cron.strip()):
             raise refuse("cron has five fields: minute hour day-of-month month day-of-week")
+        if self.max_event_age < timedelta(minutes=1):
+            raise refuse("max_event_age is at least 1m: an event takes a while to arrive, and clocks differ")
+        if self.debounce > timedelta(hours=1) or self.debounce >= self.max_event_age:
+            raise refuse(
+                "debounce is at most 1h, and shorter than max_event_age: what waits for its end would be too old"
+            )
         return self
 
 

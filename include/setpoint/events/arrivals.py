@@ -1,4 +1,4 @@
-"""What the intake hands to the ledger: messages, their events, and how each is wanted."""
+"""What the intake hands to the ledger: messages, their events, and by whom and how each is wanted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from setpoint.ledger.types import escape
-from setpoint.model.base import digest
 from setpoint.model.event import Event
 
 
@@ -58,10 +56,6 @@ class Arrival:
     origin: Mapping[str, Any] | None = None
 
     @property
-    def receipt_id(self) -> str:
-        return receipt_identity(self.source, self.message_id)
-
-
-def receipt_identity(source: str, message_id: str) -> str:
-    """The identity of a message's receipt, and of its reject."""
-    return digest(escape(source), escape(message_id))
+    def wanted(self) -> bool:
+        """Somebody wants one of its events."""
+        return any(wanted for _, wanted in self.events)
