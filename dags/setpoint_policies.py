@@ -41,7 +41,6 @@ def policy_dag(policy: Policy) -> DAG:
         catchup=False,
         # A run lasts as long as its observation window; meanwhile others may look. The ledger lets one change a target.
         max_active_runs=16,
-        params=trigger_form(policy),
         tags=["setpoint", f"owner:{policy.owner}"],
         default_args={"owner": policy.owner, "policy": policy.name, **RETRY},
     ) as dag:
@@ -71,6 +70,8 @@ def policy_dag(policy: Policy) -> DAG:
         event >> batch >> report >> signal >> decision >> [hold, quarantine, *changes]
         changes >> outcomes
         [hold, quarantine, outcomes] >> close
+    # Last, because it is the run's form: each task made after it would copy, check and store one of its own.
+    dag.params = trigger_form(policy)
     return dag
 
 
