@@ -28,6 +28,7 @@ from setpoint.model import (
     Verdict,
 )
 from setpoint.planning.plan import make_plan
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_decision, a_policy, a_report, a_signal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -110,9 +111,9 @@ def _tell(ledger: Ledger, change: PlannedChange) -> None:
     )
     out = a_decision(run_id=RUN, event_ids=("alarm-1",))
     ledger.record_decisions(RUN, [out, hold], make_plan(a_policy(), RUN, (out, hold), NOW, timedelta(minutes=10)))
-    ledger.begin_change(change, NOW)
+    begin_change(ledger, change, NOW)
     accepted = ApplyResult(state=ChangeState.APPLIED, reason=Reason(code="applied", text="AWS took it"))
-    ledger.finish_change(change.change_id, accepted, NOW)
+    finish_change(ledger, change.change_id, accepted, NOW)
     ledger.settle_change(change.change_id, Reason(code="in_service", text="6 of 6 instances serve"), NOW)
     reading = HealthReading(
         metric="latency_p95_ms",

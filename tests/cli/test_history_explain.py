@@ -12,6 +12,7 @@ from setpoint.cli.history import parse_since
 from setpoint.cli.output import CommandError
 from setpoint.ledger import Ledger
 from setpoint.model import ApplyResult, ChangeState, Reason
+from setpoint.testing.ledgers import begin_change, finish_change
 
 POLICIES = Path(__file__).resolve().parents[2] / "include" / "policies"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -39,8 +40,8 @@ def test_history_says_rolled_back_only_of_what_was(run, told, tmp_path, state: C
     """A roll-back that was refused or failed took nothing back, and is not told as if it had."""
     back = told.reversed("it did harm")
     with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        ledger.begin_change(back, datetime.now(UTC))
-        ledger.finish_change(back.change_id, ApplyResult(state=state, reason=Reason.of("x", "x")), datetime.now(UTC))
+        begin_change(ledger, back, datetime.now(UTC))
+        finish_change(ledger, back.change_id, ApplyResult(state=state, reason=Reason.of("x", "x")), datetime.now(UTC))
     line = next(line for line in run("history").stdout.splitlines() if "scale_out" in line)
     assert words in line
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event
 
 from setpoint.ledger import Ledger, TargetBusy, migrate
 from setpoint.model import Event
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
 THE_EVENT = Event(event_id="a", kind="json", source="a test", occurred_at=NOW, received_at=NOW)
@@ -23,7 +24,7 @@ THE_EVENT = Event(event_id="a", kind="json", source="a test", occurred_at=NOW, r
 def begin(url: str, number: str) -> str:
     with Ledger.open(url) as ledger:
         try:
-            ledger.begin_change(a_planned_change(change_id=f"change-{number}"), NOW)
+            begin_change(ledger, a_planned_change(change_id=f"change-{number}"), NOW)
         except TargetBusy:
             return "busy"
     return "begun"
@@ -61,7 +62,7 @@ def die_finishing(url: str, number: str) -> str:
     with Ledger.open(url) as ledger:
         event.listen(Engine, "after_cursor_execute", die)
         result = ApplyResult(state=ChangeState.APPLIED, reason=Reason(code="told", text="told"))
-        ledger.finish_change("one", result, NOW)
+        finish_change(ledger, "one", result, NOW)
     return "alive"
 
 

@@ -15,6 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate
 from setpoint.model import ApplyResult, ChangeState, Followed, HealthVerdict, Outcome, PlannedChange, Reason
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
 TARGETS = ("web-1", "web-2")
@@ -97,10 +98,10 @@ class ChangeMachine(RuleBasedStateMachine):
         ]
         if known is None and in_the_way and not planned.dry_run:
             with pytest.raises(TargetBusy) as busy:
-                self.ledger.begin_change(planned, self.now)
+                begin_change(self.ledger, planned, self.now)
             assert busy.value.open_change_id in in_the_way
             return
-        begun = self.ledger.begin_change(planned, self.now)
+        begun = begin_change(self.ledger, planned, self.now)
         if known is None:
             known = ChangeState.REFUSED if planned.dry_run else ChangeState.APPLYING
             self.begun.append(change_id)
@@ -130,9 +131,9 @@ class ChangeMachine(RuleBasedStateMachine):
         again = known is state or (known is ChangeState.SETTLED and state is ChangeState.APPLIED)
         if known is not ChangeState.APPLYING and not again:
             with pytest.raises(IllegalTransition):
-                self.ledger.finish_change(change_id, result, self.now)
+                finish_change(self.ledger, change_id, result, self.now)
             return
-        finished = self.ledger.finish_change(change_id, result, self.now)
+        finished = finish_change(self.ledger, change_id, result, self.now)
         if not again:
             self.states[change_id] = state
             if state is ChangeState.APPLIED:

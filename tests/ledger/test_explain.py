@@ -23,6 +23,7 @@ from setpoint.model import (
     Window,
     plan_hash,
 )
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_decision, a_planned_change, a_report, a_signal
 
 RUN = "web/run-1"
@@ -73,10 +74,10 @@ def told(ledger: Ledger, event: Callable[..., Event], result: Callable[[ChangeSt
         hash=plan_hash(changes),
     )
     ledger.record_decisions(RUN, decisions, plan)
-    ledger.begin_change(first, NOW + at(50))
-    ledger.finish_change(first.change_id, result(ChangeState.APPLIED), NOW + at(60))
-    ledger.begin_change(second, NOW + at(60))
-    ledger.finish_change(second.change_id, result(ChangeState.FAILED), NOW + at(70))
+    begin_change(ledger, first, NOW + at(50))
+    finish_change(ledger, first.change_id, result(ChangeState.APPLIED), NOW + at(60))
+    begin_change(ledger, second, NOW + at(60))
+    finish_change(ledger, second.change_id, result(ChangeState.FAILED), NOW + at(70))
     ledger.settle_change(first.change_id, Reason(code="in_service", text="6 of 6"), NOW + at(80))
     ledger.record_outcome(
         Outcome(
@@ -91,8 +92,8 @@ def told(ledger: Ledger, event: Callable[..., Event], result: Callable[[ChangeSt
         )
     )
     back = PlannedChange.of(a_decision("web-1", 6, 4, run_id=RUN), "aws.autoscaling_group", first.change_id)
-    ledger.begin_change(back, NOW + at(100))
-    ledger.finish_change(back.change_id, result(ChangeState.APPLIED), NOW + at(110))
+    begin_change(ledger, back, NOW + at(100))
+    finish_change(ledger, back.change_id, result(ChangeState.APPLIED), NOW + at(110))
     ledger.finish_run(RUN, "succeeded", "2 scale_out", NOW + at(120))
     ledger.close_events(RUN, "acted", NOW + at(120))
     return Told(first.change_id, back.change_id)
@@ -187,7 +188,7 @@ def test_beginning_of_an_id(ledger: Ledger, told: Told) -> None:
 def test_ambiguous_beginning(ledger: Ledger) -> None:
     """A beginning that fits several changes is refused, and they are listed."""
     for n in range(7):
-        ledger.begin_change(a_planned_change(f"web-{n}", change_id=f"cafe{n}"), NOW)
+        begin_change(ledger, a_planned_change(f"web-{n}", change_id=f"cafe{n}"), NOW)
     with pytest.raises(AmbiguousReference, match=r"more than 5 change ids: cafe0 \(web-0\), cafe1 \(web-1\)"):
         ledger.explain("cafe")
     found = ledger.explain("cafe3")
@@ -197,8 +198,8 @@ def test_ambiguous_beginning(ledger: Ledger) -> None:
 
 def test_an_exact_id_is_not_ambiguous(ledger: Ledger) -> None:
     """An id that is also the beginning of another one means itself."""
-    ledger.begin_change(a_planned_change("web-1", change_id="cafe"), NOW)
-    ledger.begin_change(a_planned_change("web-2", change_id="cafe-2"), NOW)
+    begin_change(ledger, a_planned_change("web-1", change_id="cafe"), NOW)
+    begin_change(ledger, a_planned_change("web-2", change_id="cafe-2"), NOW)
     found = ledger.explain("cafe")
     assert found is not None
     assert found.target == "web-1"

@@ -19,6 +19,7 @@ from setpoint.model import (
     Reason,
     Verdict,
 )
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_decision
 
 MakeResult = Callable[[ChangeState], ApplyResult]
@@ -35,8 +36,8 @@ def a_hold(target: str, **fields: Any) -> Decision:
 
 def acted(ledger: Ledger, result: MakeResult, decision: Decision, reverts: str | None = None) -> str:
     planned = PlannedChange.of(decision, "aws.autoscaling_group", reverts)
-    ledger.begin_change(planned, decision.decided_at)
-    ledger.finish_change(planned.change_id, result(ChangeState.APPLIED), decision.decided_at)
+    begin_change(ledger, planned, decision.decided_at)
+    finish_change(ledger, planned.change_id, result(ChangeState.APPLIED), decision.decided_at)
     ledger.settle_change(planned.change_id, Reason(code="in_service", text="in service"), decision.decided_at)
     return planned.change_id
 
@@ -100,7 +101,7 @@ def test_a_roll_back_that_came_to_nothing_is_told(ledger: Ledger, result: MakeRe
     assert told() is None
     ledger.refuse_change(planned.reversed("harm"), Reason(code="operation_in_progress", text="a refresh"), NOW)
     assert told() is ChangeState.REFUSED
-    ledger.begin_change(planned.reversed("harm", 2), NOW)
+    begin_change(ledger, planned.reversed("harm", 2), NOW)
     assert told() is ChangeState.APPLYING
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 from setpoint.guards.memory import TargetMemory
 from setpoint.ledger import Ledger
 from setpoint.model import ApplyResult, ChangeState, Followed, HealthVerdict, Outcome, Reason
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
 MakeResult = Callable[[ChangeState], ApplyResult]
@@ -33,12 +34,12 @@ def change(
     at = NOW - timedelta(minutes=minutes_ago)
     planned = a_planned_change(target, from_units, to_units, **fields)
     planned = planned.model_copy(update={"change_id": f"{planned.change_id}-{minutes_ago}"})
-    ledger.begin_change(planned, at)
+    begin_change(ledger, planned, at)
     if end is ChangeState.SETTLED:
-        ledger.finish_change(planned.change_id, result(ChangeState.APPLIED), at)
+        finish_change(ledger, planned.change_id, result(ChangeState.APPLIED), at)
         ledger.settle_change(planned.change_id, Reason(code="in_service", text="in service"), at)
     elif end is not None:
-        ledger.finish_change(planned.change_id, result(end), at)
+        finish_change(ledger, planned.change_id, result(end), at)
     return planned.change_id
 
 
@@ -121,7 +122,7 @@ def test_unjudged_until_there_is_a_verdict(ledger: Ledger, result: MakeResult) -
     assert unjudged(ledger) is None
     begun = change(ledger, result, "web-1", 2, 4, 8, end=None, policy="another")
     assert unjudged(ledger) is None
-    ledger.finish_change(begun, result(ChangeState.APPLIED), NOW - timedelta(minutes=8))
+    finish_change(ledger, begun, result(ChangeState.APPLIED), NOW - timedelta(minutes=8))
     assert unjudged(ledger) == begun
     ledger.settle_change(begun, Reason(code="in_service", text="in service"), NOW)
     assert unjudged(ledger) == begun

@@ -9,6 +9,7 @@ import pytest
 
 from setpoint.ledger import Ledger, NotRecorded
 from setpoint.model import ApplyResult, ChangeState, Followed, HealthVerdict, Outcome, Reason
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
 MakeResult = Callable[[ChangeState], ApplyResult]
@@ -34,8 +35,8 @@ def an_outcome(
 
 def applied(ledger: Ledger, result: MakeResult, change_id: str, target: str, minutes_ago: int) -> None:
     at = NOW - timedelta(minutes=minutes_ago)
-    ledger.begin_change(a_planned_change(target, change_id=change_id), at)
-    ledger.finish_change(change_id, result(ChangeState.APPLIED), at)
+    begin_change(ledger, a_planned_change(target, change_id=change_id), at)
+    finish_change(ledger, change_id, result(ChangeState.APPLIED), at)
 
 
 def test_first_outcome_stays(ledger: Ledger, result: MakeResult) -> None:
@@ -62,9 +63,9 @@ def test_changes_without_outcome(ledger: Ledger, result: MakeResult) -> None:
     applied(ledger, result, "still applied", "t3", 15)
     applied(ledger, result, "young", "t4", 1)
     for end in (ChangeState.NO_OP, ChangeState.REFUSED, ChangeState.FAILED):
-        ledger.begin_change(a_planned_change(end.value, change_id=end.value), NOW - timedelta(minutes=10))
-        ledger.finish_change(end.value, result(end), NOW - timedelta(minutes=10))
-    ledger.begin_change(a_planned_change("t5", change_id="applying"), NOW - timedelta(minutes=10))
+        begin_change(ledger, a_planned_change(end.value, change_id=end.value), NOW - timedelta(minutes=10))
+        finish_change(ledger, end.value, result(end), NOW - timedelta(minutes=10))
+    begin_change(ledger, a_planned_change("t5", change_id="applying"), NOW - timedelta(minutes=10))
     found = ledger.changes_without_outcome(NOW - timedelta(minutes=5))
     assert [one.change_id for one in found] == ["unjudged", "still applied"]
 
@@ -96,9 +97,9 @@ def test_rollbacks_due(ledger: Ledger, result: MakeResult) -> None:
 def test_a_rollback_that_came_to_nothing_is_still_due(ledger: Ledger, result: MakeResult, state: ChangeState) -> None:
     """Refused and failed took nothing back; a roll-back under way, or one that found nothing to do, is enough."""
     harmful(ledger, result, "one", "web-1")
-    ledger.begin_change(a_planned_change("web-1", 6, 4, change_id="back", reverts="one"), NOW)
+    begin_change(ledger, a_planned_change("web-1", 6, 4, change_id="back", reverts="one"), NOW)
     if state is not ChangeState.APPLYING:
-        ledger.finish_change("back", result(state), NOW)
+        finish_change(ledger, "back", result(state), NOW)
     assert due(ledger) == (["one"] if state in (ChangeState.REFUSED, ChangeState.FAILED) else [])
     assert [one.state for one in ledger.rollbacks_of("one")] == [state]
 

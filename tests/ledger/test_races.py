@@ -14,6 +14,7 @@ from typing import TypeVar
 from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate, revision
 from setpoint.ledger.tables import HEAD
 from setpoint.model import ApplyResult, ChangeState, Event
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
 RACER = Path(__file__).with_name("ledger_racer.py")
@@ -91,7 +92,7 @@ def test_threads_begin_at_once(ledger: Ledger) -> None:
         won = []
         for target in ("web-1", "web-2", "web-3", "web-4"):
             try:
-                ledger.begin_change(a_planned_change(target, change_id=f"{target}-{number}"), NOW)
+                begin_change(ledger, a_planned_change(target, change_id=f"{target}-{number}"), NOW)
             except TargetBusy:
                 continue
             won.append(target)
@@ -103,7 +104,7 @@ def test_threads_begin_at_once(ledger: Ledger) -> None:
 
 def test_threads_begin_the_same_change(ledger: Ledger) -> None:
     """Two attempts at one change are one change with two attempts."""
-    changes = at_once(4, lambda _: ledger.begin_change(a_planned_change(change_id="one"), NOW))
+    changes = at_once(4, lambda _: begin_change(ledger, a_planned_change(change_id="one"), NOW))
     assert sorted(one.attempts for one in changes) == [1, 2, 3, 4]
     assert len(ledger.changes_of("run-1")) == 1
 
@@ -112,11 +113,11 @@ def test_threads_finish_differently(ledger: Ledger, result: Callable[[ChangeStat
     """A run and reconciliation that end one change differently: the first is believed, the other is told so."""
     ends = (ChangeState.APPLIED, ChangeState.FAILED)
     for change_id in map(str, range(ROUNDS)):
-        ledger.begin_change(a_planned_change(f"web-{change_id}", change_id=change_id), NOW)
+        begin_change(ledger, a_planned_change(f"web-{change_id}", change_id=change_id), NOW)
 
         def finish(number: int, change_id: str = change_id) -> str:
             try:
-                return ledger.finish_change(change_id, result(ends[number]), NOW).state.value
+                return finish_change(ledger, change_id, result(ends[number]), NOW).state.value
             except IllegalTransition:
                 return "told so"
 
@@ -190,7 +191,7 @@ def test_dying_in_the_middle_of_accepting(ledger: Ledger, ledger_url: str, tmp_p
 
 def test_dying_in_the_middle_of_finishing(ledger: Ledger, ledger_url: str, tmp_path: Path) -> None:
     """A process killed while it writes a result leaves the intent, which reconciliation finds."""
-    begun = ledger.begin_change(a_planned_change(change_id="one"), NOW)
+    begun = begin_change(ledger, a_planned_change(change_id="one"), NOW)
     assert race("die_finishing", ledger_url, tmp_path / "go", processes=1) == ["died"]
     assert ledger.change("one") == begun
     told = ledger.explain("one")

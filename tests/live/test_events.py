@@ -12,6 +12,7 @@ from setpoint.lab.faults import FaultKind
 from setpoint.lab.provision import client
 from setpoint.model import Action, ChangeState, HealthVerdict
 from setpoint.stack.errors import ApiError
+from setpoint.testing.ledgers import begin_change
 from setpoint.testing.values import a_planned_change
 
 pytestmark = pytest.mark.live
@@ -174,7 +175,7 @@ def test_reconciliation_finishes_what_a_crash_left_and_reports_a_person(live: An
     live.api.wait_for_run("setpoint.drift", run["dag_run_id"])
     client("autoscaling", live.lab.url).set_desired_capacity(AutoScalingGroupName="drift", DesiredCapacity=7)
     crashed = a_planned_change("crash", 3, 5, policy="crash")
-    live.ledger.begin_change(crashed, datetime.now(UTC) - timedelta(minutes=10))
+    begin_change(live.ledger, crashed, datetime.now(UTC) - timedelta(minutes=10))
 
     run = live.api.trigger("setpoint.reconcile")
     ended = live.api.wait_for_run("setpoint.reconcile", run["dag_run_id"])

@@ -30,8 +30,10 @@ from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Fetched
 from setpoint.sources.frame import long_frame
+from setpoint.steps.patience import Patience
 from setpoint.targets.checks import refusal
-from setpoint.targets.contract import TargetError
+from setpoint.targets.contract import Permit, TargetError
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change, a_policy, a_state
 
 
@@ -113,11 +115,15 @@ class MemoryTarget(MemoryReader):
     at_call: list[Callable[[PlannedChange], None]] = field(default_factory=list)
     after_call: list[Callable[[PlannedChange], None]] = field(default_factory=list)
 
-    def apply(self, change: PlannedChange) -> ApplyResult:
+    def apply(self, change: PlannedChange, permit: Permit) -> ApplyResult:
         before = self.read([change.target]).get(change.target)
         said_no = refusal(change, before)
         if said_no is not None:
             return said_no
+        assert before is not None
+        why_not = permit(before)
+        if why_not is not None:
+            return ApplyResult(state=ChangeState.REFUSED, reason=why_not, before=before)
         if self.at_call:
             self.at_call.pop(0)(change)
         self.desired[change.target] = change.to_units
@@ -177,6 +183,12 @@ def clock() -> Moment:
 
 
 @pytest.fixture
+def patience(clock: Moment) -> Patience:
+    """Waits by the test's clock, each time as long as it may."""
+    return Patience(pause=lambda seconds: clock.pass_(seconds=seconds), draw=lambda: 1.0)
+
+
+@pytest.fixture
 def target(clock: Moment) -> MemoryTarget:
     """Two groups of four."""
     return MemoryTarget(clock, {"web-1": 4, "web-2": 4})
@@ -231,9 +243,9 @@ def done(ledger: Ledger, target: MemoryTarget, clock: Moment) -> Callable[..., C
     ) -> Change:
         at = clock.now - timedelta(minutes=minutes_ago)
         planned = a_planned_change(name, before, after, **fields)
-        ledger.begin_change(planned, at)
+        begin_change(ledger, planned, at)
         accepted = ApplyResult(state=ChangeState.APPLIED, reason=Reason.of("applied", "accepted"))
-        change = ledger.finish_change(planned.change_id, accepted, at)
+        change = finish_change(ledger, planned.change_id, accepted, at)
         target.desired[name] = after
         if settled:
             change = ledger.settle_change(planned.change_id, Reason.of("in_service", "all in service"), at)

@@ -13,7 +13,9 @@ from setpoint.ledger import Ledger
 from setpoint.model import ApplyResult, Change, ChangeState, Operation, PlannedChange, Reason
 from setpoint.policy.schema import Policy
 from setpoint.steps.apply import carry_out, ended_without_target
+from setpoint.steps.patience import TRIES
 from setpoint.targets.contract import TargetError
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change, a_policy
 
 CRASHES = ("before the call", "in the call, after it took effect", "after the call, before the result is written")
@@ -32,7 +34,7 @@ class NoHands:
 
 
 @pytest.fixture
-def attempt(ledger: Ledger, target: Any, clock: Any, policy: Policy) -> Any:
+def attempt(ledger: Ledger, target: Any, clock: Any, policy: Policy, patience: Any) -> Any:
     """Carries a change out: ``attempt(change)``, with other arguments by name."""
 
     def go(change: PlannedChange, **given: Any) -> Change:
@@ -42,6 +44,7 @@ def attempt(ledger: Ledger, target: Any, clock: Any, policy: Policy) -> Any:
             "target": target,
             "ledger": ledger,
             "clock": clock,
+            "patience": patience,
         }
         return carry_out(change, **{**arguments, **given})
 
@@ -105,7 +108,7 @@ def test_a_call_that_went_through_is_recognised(attempt, target) -> None:
 
 def test_another_open_change_of_the_target_refuses(attempt, ledger, target) -> None:
     """A busy target is a refusal on record, with the change in the way, and no call."""
-    ledger.begin_change(a_planned_change("web-1", 4, 5, change_id="first"), NOW)
+    begin_change(ledger, a_planned_change("web-1", 4, 5, change_id="first"), NOW)
     after = attempt(a_planned_change())
 
     assert (after.state, after.reason.code) == (ChangeState.REFUSED, "change_in_progress")
@@ -160,7 +163,7 @@ def test_a_change_that_may_have_been_called_is_never_ended_unseen(ledger, clock,
     change = a_planned_change()
     context = {"ledger": ledger, "clock": clock}
     assert ended_without_target(change, policy=policy, **context) is None
-    ledger.begin_change(change, NOW)
+    begin_change(ledger, change, NOW)
     assert ended_without_target(change, policy=policy, **context) is None
     assert ended_without_target(change, policy=a_policy(dry_run=True), **context) is None
 
@@ -169,8 +172,8 @@ def test_a_change_that_may_have_been_called_is_never_ended_unseen(ledger, clock,
 def test_what_has_ended_stays(attempt, ledger, target, state: ChangeState) -> None:
     """A change that has ended is returned as it is, and its target is not asked."""
     change = a_planned_change()
-    ledger.begin_change(change, NOW)
-    ended = ledger.finish_change(change.change_id, ApplyResult(state=state, reason=Reason.of("x", "x")), NOW)
+    begin_change(ledger, change, NOW)
+    ended = finish_change(ledger, change.change_id, ApplyResult(state=state, reason=Reason.of("x", "x")), NOW)
     assert attempt(change, target=NoHands()) == ended
 
 
@@ -180,7 +183,7 @@ def test_nobody_knows_whether_the_call_arrived(attempt, ledger, target) -> None:
     def throttled(_: PlannedChange) -> None:
         raise TargetError("throttled", code="Throttling", retryable=True)
 
-    target.at_call.append(throttled)
+    target.at_call += [throttled] * TRIES
     with pytest.raises(TargetError):
         attempt(a_planned_change())
     assert ledger.change(a_planned_change().change_id).state is ChangeState.APPLYING

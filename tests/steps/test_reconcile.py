@@ -12,10 +12,12 @@ from setpoint.ledger import LedgerUnavailable
 from setpoint.model import ChangeState, Event, Followed, HealthVerdict, Operation, Outcome, Reason
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import SourceError
+from setpoint.steps.patience import TRIES, Patience
 from setpoint.steps.reconcile import STRANDED_AFTER, reconcile
 from setpoint.steps.reconciled import Reconciled, summary
 from setpoint.steps.roll_back import ROLLBACK_ATTEMPTS, ROLLBACK_WITHIN
 from setpoint.targets.contract import TargetError
+from setpoint.testing.ledgers import begin_change
 from setpoint.testing.values import NOW, a_decision, a_planned_change, a_policy
 
 GRACE = timedelta(minutes=2)
@@ -38,6 +40,7 @@ def look(ledger: Any, target: Any, policy: Any, numbers: Any, store: Any, clock:
             "store": store,
             "ledger": ledger,
             "clock": clock,
+            "patience": Patience(pause=lambda seconds: None),
         }
         told = reconcile(**{**arguments, **given})
         recorded = ledger.findings(since=clock.now, limit=100)
@@ -184,7 +187,7 @@ def test_a_rollback_that_died_is_finished_and_tried_again(look, done, judged, le
     """A roll-back whose call never went through is failed by the record, and the next attempt takes effect."""
     change = done()
     judged(change)
-    ledger.begin_change(change.plan.reversed("harm"), clock.now - timedelta(minutes=30))
+    begin_change(ledger, change.plan.reversed("harm"), clock.now - timedelta(minutes=30))
     told = look()
     first, second = ledger.rollbacks_of(change.change_id)
     assert (first.state, first.reason.code) == (ChangeState.FAILED, "never_applied")
@@ -205,7 +208,7 @@ def test_an_unfinished_change_is_finished_by_what_the_target_says(
 ) -> None:
     """The call went through, or it did not and is not repeated; either way nothing is called."""
     change = a_planned_change()
-    ledger.begin_change(change, clock.now - timedelta(minutes=3))
+    begin_change(ledger, change, clock.now - timedelta(minutes=3))
     if desired is None:
         del target.desired["web-1"]
     else:
@@ -220,7 +223,7 @@ def test_an_unfinished_change_is_finished_by_what_the_target_says(
 def test_a_young_change_is_left_to_its_run(look, ledger, clock) -> None:
     """Within the grace its own run may still be at work."""
     change = a_planned_change()
-    ledger.begin_change(change, clock.now - GRACE + timedelta(seconds=1))
+    begin_change(ledger, change, clock.now - GRACE + timedelta(seconds=1))
     look()
     assert ledger.change(change.change_id).state is ChangeState.APPLYING
 
@@ -406,7 +409,7 @@ def test_one_repair_that_fails_keeps_no_other_from_it(look, target) -> None:
         raise TargetError("throttled", code="Throttling", retryable=True)
 
     target.desired.update({"web-1": 12, "web-2": 12})
-    target.at_call.append(throttled)
+    target.at_call += [throttled] * TRIES
     told = look(policy=a_policy(reconcile="repair"))
     assert "web-1 could not be repaired" in told.problems[0]
     assert (target.desired["web-1"], target.desired["web-2"]) == (12, 10)
@@ -415,7 +418,7 @@ def test_one_repair_that_fails_keeps_no_other_from_it(look, target) -> None:
 def test_other_policies_changes_are_theirs(look, ledger, clock) -> None:
     """Only this policy's changes are touched."""
     other = a_planned_change("api-1", change_id="theirs", policy="api", run_id="api/1")
-    ledger.begin_change(other, clock.now - timedelta(hours=1))
+    begin_change(ledger, other, clock.now - timedelta(hours=1))
     assert look() == Reconciled("web")
     assert ledger.change("theirs").state is ChangeState.APPLYING
 
@@ -423,6 +426,6 @@ def test_other_policies_changes_are_theirs(look, ledger, clock) -> None:
 def test_a_renamed_policy_finishes_what_its_former_self_began(look, ledger, clock) -> None:
     """The policy that began a change may be gone; its target must not stay blocked for that."""
     change = a_planned_change(policy="former")
-    ledger.begin_change(change, clock.now - GRACE - timedelta(seconds=1))
+    begin_change(ledger, change, clock.now - GRACE - timedelta(seconds=1))
     look()
     assert ledger.change(change.change_id).state is ChangeState.FAILED

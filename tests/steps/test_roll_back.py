@@ -32,12 +32,13 @@ def harmful(done: Any, ledger: Any, clock: Any) -> tuple[Any, Outcome]:
 
 
 @pytest.fixture
-def take_back(harmful: Any, ledger: Any, target: Any, policy: Any, clock: Any) -> Any:
+def take_back(harmful: Any, ledger: Any, target: Any, policy: Any, clock: Any, patience: Any) -> Any:
     """Takes the harmful change back, or tries to."""
 
     def go(attempts: int = 1, **given: Any) -> Any:
         change, outcome = harmful
         arguments = {"policy": policy, "reader": target, "target": lambda: target, "ledger": ledger, "clock": clock}
+        arguments["patience"] = patience
         return roll_back(change, outcome, attempts=attempts, **{**arguments, **given})
 
     return go

@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from setpoint.model import ChangeState, PlannedChange
 from setpoint.targets.autoscaling_group import AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
+from setpoint.testing.values import permitted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CHANGE = PlannedChange(
@@ -98,7 +99,7 @@ def test_an_answer_that_stays_is_a_result(
 ) -> None:
     """An error that will not pass is a refusal or a failure with AWS's words and what to do, not an exception."""
     target, stubber = scripted([*READ, ("set_desired_capacity", error)])
-    result = target.apply(CHANGE)
+    result = target.apply(CHANGE, permitted)
     assert (result.state, result.reason.code) == (state, code)
     assert words in result.reason.text
     assert result.after_desired_units == 3
@@ -117,7 +118,7 @@ def test_a_passing_error_is_raised_when_nothing_changed(error: tuple[str, str, i
     """After a passing error the capacity is read again; unchanged, the caller is told to retry."""
     target, stubber = scripted([*READ, ("set_desired_capacity", error), ("describe_auto_scaling_groups", group(3))])
     with pytest.raises(TargetError) as caught:
-        target.apply(CHANGE)
+        target.apply(CHANGE, permitted)
     assert (caught.value.code, caught.value.retryable) == (error[0], True)
     stubber.assert_no_pending_responses()
 
@@ -126,7 +127,7 @@ def test_a_lost_answer_whose_call_got_through_is_applied() -> None:
     """After an error that leaves it open, a capacity that stands at the wanted value means the call got through."""
     script = [*READ, ("set_desired_capacity", ("InternalFailure", "", 500))]
     target, stubber = scripted([*script, ("describe_auto_scaling_groups", group(5))])
-    result = target.apply(CHANGE)
+    result = target.apply(CHANGE, permitted)
     assert (result.state, result.after_desired_units) == (ChangeState.APPLIED, 5)
     assert "its answer was lost" in result.reason.text
     stubber.assert_no_pending_responses()
@@ -135,7 +136,7 @@ def test_a_lost_answer_whose_call_got_through_is_applied() -> None:
 def test_reading_without_permission_fails_the_change() -> None:
     """When the state may not be read, nothing is changed, and the missing permission is named."""
     target, stubber = scripted([("describe_auto_scaling_groups", ("AccessDenied", "not authorized", 403))])
-    result = target.apply(CHANGE)
+    result = target.apply(CHANGE, permitted)
     assert result.state is ChangeState.FAILED
     assert "autoscaling:DescribeAutoScalingGroups" in result.reason.text
     stubber.assert_no_pending_responses()
@@ -145,7 +146,7 @@ def test_reading_while_throttled_is_raised() -> None:
     """A throttled read is the caller's to retry."""
     target, _ = scripted([("describe_auto_scaling_groups", ("Throttling", "Rate exceeded", 400))])
     with pytest.raises(TargetError, match="Throttling") as caught:
-        target.apply(CHANGE)
+        target.apply(CHANGE, permitted)
     assert caught.value.retryable
 
 
@@ -184,7 +185,7 @@ def test_a_group_that_is_not_ours_to_change(more: dict[str, Any], kind: str) -> 
     """A group being deleted, managed by another service, or counted in something else than instances is left alone."""
     script = [("describe_auto_scaling_groups", group(3, **more)), READ[1]]
     target, stubber = scripted(script)
-    result = target.apply(CHANGE)
+    result = target.apply(CHANGE, permitted)
     assert (result.state, result.reason.code) == (ChangeState.REFUSED, "operation_in_progress")
     assert kind in result.reason.text
     stubber.assert_no_pending_responses()

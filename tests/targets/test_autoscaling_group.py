@@ -8,6 +8,7 @@ import pytest
 from setpoint.model import Action, ActivityStatus, ChangeState, PlannedChange, direction
 from setpoint.targets.autoscaling_group import AutoScalingGroupConfig, AutoScalingGroupReader, AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
+from setpoint.testing.values import permitted
 
 BOOT_SECONDS = 8.0
 GONE_SECONDS = 2.0
@@ -124,13 +125,13 @@ def test_applies_once_and_then_not_again(aws: Any) -> None:
     aws.group("web")
     client = CountingClient(aws.client)
     target = AutoScalingGroupTarget(client, clock=aws.now)
-    first = target.apply(change())
+    first = target.apply(change(), permitted)
     assert first.state is ChangeState.APPLIED
     assert first.before is not None
     assert (first.before.desired_units, first.after_desired_units) == (3, 5)
     assert first.request_id
     assert desired(aws) == 5
-    second = target.apply(change())
+    second = target.apply(change(), permitted)
     assert (second.state, second.reason.code) == (ChangeState.NO_OP, "already_there")
     assert client.count("set_desired_capacity") == 1
 
@@ -153,7 +154,7 @@ def test_refuses_what_the_live_state_forbids(aws: Any, planned: PlannedChange, c
     """A change is refused, with the numbers, when the group moved, is gone or does not allow it; nothing is called."""
     aws.group("web")
     client = CountingClient(aws.client)
-    result = AutoScalingGroupTarget(client, clock=aws.now).apply(planned)
+    result = AutoScalingGroupTarget(client, clock=aws.now).apply(planned, permitted)
     assert (result.state, result.reason.code) == (ChangeState.REFUSED, code)
     assert words in result.reason.text
     assert client.count("set_desired_capacity") == 0
@@ -165,18 +166,18 @@ def test_a_suspended_launch_forbids_scaling_out_only(aws: Any) -> None:
     aws.client.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Launch", "AlarmNotification"])
     (operation,) = target_of(aws).read(("web",))["web"].operations
     assert (operation.kind, operation.blocks) == ("suspended_process", ("scale_out",))
-    refused = target_of(aws).apply(change())
+    refused = target_of(aws).apply(change(), permitted)
     assert (refused.state, refused.reason.code) == (ChangeState.REFUSED, "operation_in_progress")
     assert "process Launch is suspended (User suspended at" in refused.reason.text
-    assert target_of(aws).apply(change(to_units=2)).state is ChangeState.APPLIED
+    assert target_of(aws).apply(change(to_units=2), permitted).state is ChangeState.APPLIED
 
 
 def test_a_suspended_terminate_forbids_scaling_in_only(aws: Any) -> None:
     """With Terminate suspended no instance would go, so scaling in is refused; scaling out still works."""
     aws.group("web")
     aws.client.suspend_processes(AutoScalingGroupName="web", ScalingProcesses=["Terminate"])
-    assert target_of(aws).apply(change(to_units=2)).state is ChangeState.REFUSED
-    assert target_of(aws).apply(change()).state is ChangeState.APPLIED
+    assert target_of(aws).apply(change(to_units=2), permitted).state is ChangeState.REFUSED
+    assert target_of(aws).apply(change(), permitted).state is ChangeState.APPLIED
 
 
 def test_an_instance_refresh_in_progress_is_not_disturbed(aws: Any) -> None:
@@ -185,20 +186,20 @@ def test_an_instance_refresh_in_progress_is_not_disturbed(aws: Any) -> None:
     aws.pass_time(BOOT_SECONDS)
     refresh_id = aws.client.start_instance_refresh(AutoScalingGroupName="web")["InstanceRefreshId"]
     for to_units in (5, 2):
-        refused = target_of(aws).apply(change(to_units=to_units))
+        refused = target_of(aws).apply(change(to_units=to_units), permitted)
         assert (refused.state, refused.reason.code) == (ChangeState.REFUSED, "operation_in_progress")
         assert f"instance_refresh: refresh {refresh_id} is" in refused.reason.text
     assert target_of(aws).read(("web",), operations=False)["web"].operations == ()
     aws.client.cancel_instance_refresh(AutoScalingGroupName="web")
     aws.pass_time(BOOT_SECONDS + GONE_SECONDS)
-    assert target_of(aws).apply(change()).state is ChangeState.APPLIED
+    assert target_of(aws).apply(change(), permitted).state is ChangeState.APPLIED
 
 
 def test_a_second_step_does_not_wait_for_the_groups_own_cooldown(aws: Any) -> None:
     """HonorCooldown is off: the policy's cooldown decides, not a second one inside AWS."""
     aws.group("web")
-    assert target_of(aws).apply(change()).state is ChangeState.APPLIED
-    assert target_of(aws).apply(change(from_units=5, to_units=6)).state is ChangeState.APPLIED
+    assert target_of(aws).apply(change(), permitted).state is ChangeState.APPLIED
+    assert target_of(aws).apply(change(from_units=5, to_units=6), permitted).state is ChangeState.APPLIED
 
 
 def test_settles_when_capacity_is_in_service(aws: Any) -> None:
@@ -206,14 +207,14 @@ def test_settles_when_capacity_is_in_service(aws: Any) -> None:
     aws.group("web")
     aws.pass_time(BOOT_SECONDS)
     target = target_of(aws)
-    target.apply(change())
+    target.apply(change(), permitted)
     assert not target.settled(change(), target.read(("web",))["web"])
     aws.pass_time(BOOT_SECONDS)
     assert target.settled(change(), target.read(("web",))["web"])
     back = change(from_units=5, to_units=2)
     assert back.action is Action.SCALE_IN
     assert not target.settled(back, target.read(("web",))["web"])
-    target.apply(back)
+    target.apply(back, permitted)
     aws.pass_time(GONE_SECONDS)
     assert target.settled(back, target.read(("web",))["web"])
 
@@ -225,12 +226,12 @@ def test_health_tells_a_failed_launch_from_a_slow_one(aws: Any) -> None:
     since = aws.now()
     aws.pass_time(1)
     target = target_of(aws)
-    target.apply(change(to_units=4))
+    target.apply(change(to_units=4), permitted)
     slow = target.health("web", since)
     assert [one.status for one in slow.activities] == [ActivityStatus.IN_PROGRESS]
     assert slow.failed == ()
     aws.fail_launches()
-    target.apply(change(from_units=4, to_units=6))
+    target.apply(change(from_units=4, to_units=6), permitted)
     failed = target.health("web", since)
     assert failed.failed
     assert "do not have sufficient m5.large capacity" in failed.failed[0].status_message

@@ -1,5 +1,8 @@
 """Where each change stands. The intent is written before the provider is called, the result after it.
 
+Between the two, whoever carries the change out holds the target's lease (:mod:`setpoint.ledger.leases`): it is taken
+together with the intent and given back together with the result, in one transaction each.
+
 ::
 
     begin_change     finish_change                    settle_change
@@ -16,13 +19,14 @@ What is not in the picture is refused. ``refuse_change`` writes a change that is
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from setpoint.ledger.entries import Subject, append_one
 from setpoint.ledger.errors import Conflict, IllegalTransition, NotRecorded, TargetBusy
-from setpoint.ledger.store import Store, restore
+from setpoint.ledger.leases import Lease, Leases
+from setpoint.ledger.store import restore
 from setpoint.ledger.tables import ChangeRow, OutcomeRow
 from setpoint.model.change import ApplyResult, Change, ChangeState
 from setpoint.model.decision import Reason
@@ -34,33 +38,47 @@ EFFECTIVE = [state.value for state in ChangeState if state.effective]
 _RESULTS = (ChangeState.APPLIED, ChangeState.NO_OP, ChangeState.REFUSED, ChangeState.FAILED)
 
 
-class Changes(Store):
+class Begun(NamedTuple):
+    """A change as ``begin_change`` leaves it."""
+
+    change: Change
+    lease: Lease | None
+    """The right to carry it out; ``None`` when it has ended already, so that there is nothing to carry out."""
+
+
+class Changes(Leases):
     """The changes, from intent to settled."""
 
-    def begin_change(self, change: PlannedChange, now: datetime) -> Change:
-        """Write down that a change is about to be carried out; only then may the provider be called.
+    def begin_change(self, change: PlannedChange, now: datetime, holder: str) -> Begun:
+        """Write down that a change is about to be carried out, and take the target's lease; then call the provider.
 
-        The same change again (a retry) is the one already there, with one attempt more and whatever state it has
-        reached: the caller goes on only when that is ``applying``. At most one change of a target is open at a time,
+        The same change again (a retry) is the one already there, with one attempt more; one that has ended is returned
+        as it is, without a lease, and the caller does not go on. At most one change of a target is open at a time,
         whichever policy it comes from; only the change that takes an open one back may begin beside it, once that one
         is applied. A dry run is never begun, it is refused with the code ``dry_run``.
 
+        :param holder: who carries it out; see :func:`setpoint.ledger.holders.new_holder`.
         :raises TargetBusy: another change of the target is open.
+        :raises LeaseHeld: another attempt at this change is at work; nothing was written.
         :raises Conflict: a change with this id was begun with another content.
         """
         if change.dry_run:
             text = f"dry run: {change.target} would have gone from {change.from_units} to {change.to_units} units"
-            return self.refuse_change(change, Reason(code="dry_run", text=text[:1000]), now)
+            return Begun(self.refuse_change(change, Reason(code="dry_run", text=text[:1000]), now), None)
         with self._database.write() as connection:
             begun = self._look_up(connection, change)
+            if begun is not None and begun.state != ChangeState.APPLYING:
+                return Begun(as_change(begun), None)
+            if begun is None:
+                _refuse_if_busy(connection, change)
+            lease = self._acquire(connection, change.target_kind, change.target, change.change_id, holder)
             if begun is not None:
                 self._update(connection, change.change_id, attempts=begun.attempts + 1)
-                return as_change(_get(connection, change.change_id))
-            _refuse_if_busy(connection, change)
+                return Begun(as_change(_get(connection, change.change_id)), lease)
             text = f"about to take {change.target} from {change.from_units} to {change.to_units} units"
             reason = Reason(code="intended", text=text[:1000])
             connection.execute(insert(ChangeRow), [_new_row(change, ChangeState.APPLYING, reason, now)])
-            return self._written(connection, change.change_id, now)
+            return Begun(self._written(connection, change.change_id, now), lease)
 
     def refuse_change(self, change: PlannedChange, reason: Reason, now: datetime) -> Change:
         """Write down that a planned change is not even begun. It is never open, and the guards never remember it.
@@ -82,10 +100,14 @@ class Changes(Store):
             raise IllegalTransition(change.change_id, ChangeState(known.state), ChangeState.REFUSED, why)
         return as_change(known)
 
-    def finish_change(self, change_id: str, result: ApplyResult, now: datetime) -> Change:
-        """Write down what came of asking the provider. The first result stays; the same state again changes nothing.
+    def finish_change(self, change_id: str, result: ApplyResult, now: datetime, lease: Lease) -> Change:
+        """Write down what came of asking the provider, and give the lease back.
+
+        The first result stays; the same state again changes nothing.
 
         :param result: its state is ``applied``, ``no_op``, ``refused`` or ``failed``.
+        :param lease: the target's, as ``begin_change`` or ``acquire_lease`` gave it.
+        :raises LeaseLost: somebody took the lease over; what becomes of the change is theirs to write.
         :raises IllegalTransition: the change has ended otherwise, or the state is none of these.
         :raises NotRecorded: there is no such change.
         """
@@ -100,6 +122,9 @@ class Changes(Store):
             if state is not ChangeState.APPLYING:
                 why = "only a change that is applying can be finished, and only once"
                 raise IllegalTransition(change_id, state, result.state, why)
+            if (lease.target_kind, lease.target) != (row.target_kind, row.target):
+                raise ValueError(f"change {change_id} is of {row.target}, and the lease shown is of {lease.target}")
+            self._release(connection, lease)
             self._update(
                 connection,
                 change_id,

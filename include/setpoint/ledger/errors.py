@@ -87,3 +87,50 @@ class IllegalTransition(LedgerError):
 
     def __str__(self) -> str:
         return f"change {self.change_id} is {self.state} and cannot become {self.wanted}: {self.why}"
+
+
+class LeaseHeld(LedgerError):
+    """Somebody else may change the target right now.
+
+    :param target: the target.
+    :param holder: who holds its lease.
+    :param change_id: the change it is held for.
+    :param seconds_left: how long until it runs out, unless it is given back or renewed before.
+    """
+
+    def __init__(self, target: str, holder: str, change_id: str, seconds_left: float) -> None:
+        super().__init__(target, holder, change_id, seconds_left)
+        self.target = target
+        self.holder = holder
+        self.change_id = change_id
+        self.seconds_left = seconds_left
+
+    def __str__(self) -> str:
+        return (
+            f"{self.target}: {self.holder} is at work on change {self.change_id} and may go on alone for another "
+            f"{max(self.seconds_left, 0):.0f} s. If it died, its lease runs out by then: try again after that"
+        )
+
+
+class LeaseLost(LedgerError):
+    """A holder's lease ran out and was taken over: it must not call the provider, and what it would write is refused.
+
+    :param target: the target.
+    :param token: the fencing token that does not count any more.
+    :param newer_token: the one that counts.
+    :param holder: who has that one.
+    """
+
+    def __init__(self, target: str, token: int, newer_token: int, holder: str) -> None:
+        super().__init__(target, token, newer_token, holder)
+        self.target = target
+        self.token = token
+        self.newer_token = newer_token
+        self.holder = holder
+
+    def __str__(self) -> str:
+        how = "was given back" if self.token == self.newer_token else f"was taken over by {self.holder}"
+        return (
+            f"{self.target}: the lease with token {self.token} {how} (token {self.newer_token} now). Nothing was "
+            f"written; whoever took it over finishes the change. Try again to see how it ended"
+        )

@@ -12,6 +12,8 @@ from setpoint.model import PlannedChange, TargetState
 from setpoint.policy.schema import Policy, Reconcile
 from setpoint.steps.apply import Clock, carry_out
 from setpoint.steps.evaluate import PLAN_LIFETIME
+from setpoint.steps.look import look_again
+from setpoint.steps.patience import Patience
 from setpoint.steps.reconciled import Reconciled, finding
 from setpoint.targets.contract import Target, TargetError, TargetReader
 
@@ -25,6 +27,7 @@ def drift(
     target: Callable[[], Target],
     ledger: Ledger,
     clock: Clock,
+    patience: Patience,
 ) -> None:
     """Report each target that does not stand as the policy and the ledger have it; repair what may be repaired.
 
@@ -36,13 +39,13 @@ def drift(
     names, states = _standing(policy, reader)
     memory = ledger.memory(policy.name, names, policy.targets.scope, now)
     for name in names:
-        state = states.get(name)
+        state = _certain(policy, reader, name, states.get(name), memory.get(name))
         if state is None:
             text = f"{name} is one of the policy's targets and does not exist (any more)"
             told.findings.append(finding(policy, name, "missing", text, now))
         elif not policy.limits.min <= state.desired_units <= policy.limits.max:
             with told.collecting(f"{name} could not be repaired"):
-                repaired = _out_of_bounds(policy, run_id, state, memory.get(name), target, ledger, clock)
+                repaired = _out_of_bounds(policy, run_id, state, memory.get(name), target, ledger, clock, patience)
                 told.findings.append(repaired)
         elif (found := _inside(policy, state, memory.get(name), now)) is not None:
             told.findings.append(found)
@@ -57,6 +60,17 @@ def _standing(policy: Policy, reader: TargetReader) -> tuple[Sequence[str], Mapp
             raise
         names = tuple(sorted(set(policy.targets.names())))
     return names, reader.read(names)
+
+
+def _certain(
+    policy: Policy, reader: TargetReader, name: str, state: TargetState | None, memory: TargetMemory | None
+) -> TargetState | None:
+    """A capacity that is to be reported, or repaired, is looked at again before it is believed."""
+    expected = memory.last_to_units if memory else None
+    inside = state is not None and policy.limits.min <= state.desired_units <= policy.limits.max
+    if inside and (expected is None or state is None or state.desired_units == expected):
+        return state
+    return look_again(reader, name, state)
 
 
 def _inside(policy: Policy, state: TargetState, memory: TargetMemory | None, now: datetime) -> Finding | None:
@@ -96,6 +110,7 @@ def _out_of_bounds(
     target: Callable[[], Target],
     ledger: Ledger,
     clock: Clock,
+    patience: Patience,
 ) -> Finding:
     limits, now = policy.limits, clock()
     nearest = min(max(state.desired_units, limits.min), limits.max)
@@ -129,6 +144,7 @@ def _out_of_bounds(
         target=target(),
         ledger=ledger,
         clock=clock,
+        patience=patience,
     )
     text = f"{text}; on the way back to {decision.to_units}: {change.state.value}, {change.reason.text}"
     return report(text, repaired=change.state.effective)

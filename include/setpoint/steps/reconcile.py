@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from setpoint.ledger import Ledger
+from setpoint.ledger.errors import LeaseHeld
+from setpoint.ledger.holders import new_holder
+from setpoint.ledger.leases import Lease
 from setpoint.model import ApplyResult, Change, ChangeState, PlannedChange, Reason, TargetState
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Source, SourceError
 from setpoint.steps.apply import Clock
 from setpoint.steps.drift import drift
+from setpoint.steps.hold import Hold
+from setpoint.steps.look import look_again
 from setpoint.steps.observe import observation_ends, observe, record_unjudged, why_unjudged
+from setpoint.steps.patience import Patience
 from setpoint.steps.reconciled import Reconciled, finding
 from setpoint.steps.roll_back import ROLLBACK_ATTEMPTS, ROLLBACK_WITHIN, roll_back
 from setpoint.steps.settle import settle
@@ -39,6 +45,7 @@ def reconcile(
     ledger: Ledger,
     clock: Clock,
     grace: timedelta = GRACE,
+    patience: Patience | None = None,
 ) -> Reconciled:
     """Bring one policy's records and targets together.
 
@@ -48,9 +55,10 @@ def reconcile(
     :param target: builds what can change targets; called only for a roll-back or a repair.
     :param sources: builds the metric sources; called only when a change is to be judged.
     :param grace: changes younger than this belong to a run that may still be at work.
+    :param patience: how long calls that may succeed later are tried again, all of them together.
     :raises LedgerUnavailable: nothing can be reconciled without the ledger.
     """
-    told = Reconciled(policy.name)
+    told, patience = Reconciled(policy.name), patience or Patience()
     for change in _unfinished(policy, told, reader, lambda: ledger.unfinished_changes(clock() - grace)):
         with told.collecting(f"{change.plan.target}: change {change.change_id} could not be finished"):
             _finish(change, policy, reader(), ledger, clock, told)
@@ -60,11 +68,20 @@ def reconcile(
                 _judge(change, policy, reader(), sources, store, ledger, clock, told)
     for change in _own(told, "taken back", lambda: ledger.rollbacks_due(clock() - ROLLBACK_WITHIN, clock() - grace)):
         with told.collecting(f"{change.plan.target}: change {change.change_id} could not be taken back"):
-            _take_back(change, policy, reader(), target, ledger, clock, told)
+            _take_back(change, policy, reader(), target, ledger, clock, told, patience)
     with told.collecting("events of runs that died"):
         _stranded(policy, ledger, clock(), told)
     with told.collecting("desired against actual"):
-        drift(policy, told, run_id=run_id, reader=reader(), target=target, ledger=ledger, clock=clock)
+        drift(
+            policy,
+            told,
+            run_id=run_id,
+            reader=reader(),
+            target=target,
+            ledger=ledger,
+            clock=clock,
+            patience=patience,
+        )
     for one in told.findings:
         ledger.record_finding(one)
     return told
@@ -100,15 +117,39 @@ def _finish(
     """Finish a change whose run died: what the target says is what happened."""
     plan, now = change.plan, clock()
     if change.state is ChangeState.APPLYING:
-        state = reader.read([plan.target]).get(plan.target)
-        result = _what_happened(plan, state)
-        change = ledger.finish_change(change.change_id, result, now)
-        text = f"{plan.target}: {change.state.value}: {result.reason.text}"
+        ended = _finish_applying(change, reader, ledger, clock)
+        if ended is None:
+            return
+        change = ended
+        text = f"{plan.target}: {change.state.value}: {change.reason.text}"
         told.findings.append(finding(policy, plan.target, "unfinished_change", text, now, repaired=True))
     if change.state is ChangeState.APPLIED:
         (after,) = settle([change], policy=policy, target=reader, ledger=ledger, now=now)
         if after.state is ChangeState.SETTLED:
             told.finished.append(f"{plan.target}: {after.reason.text}")
+
+
+def _finish_applying(change: Change, reader: TargetReader, ledger: Ledger, clock: Clock) -> Change | None:
+    """Take the lease of a change that is applying, look at its target, and write down what came of it.
+
+    :returns: the change as it ended; ``None`` while its lease is another's: somebody is still at work on it.
+    """
+    plan, holder = change.plan, new_holder()
+
+    def take() -> Lease:
+        return ledger.acquire_lease(plan.target_kind, plan.target, change.change_id, holder)
+
+    try:
+        hold = Hold.taken(take, ledger, clock)
+    except LeaseHeld:
+        return None
+    with hold.given_back_on_trouble():
+        now_known = ledger.change(change.change_id)
+        if now_known is not None and now_known.state is not ChangeState.APPLYING:
+            ledger.release_lease(hold.lease)
+            return now_known
+        state = look_again(reader, plan.target, reader.read([plan.target]).get(plan.target))
+        return ledger.finish_change(change.change_id, _what_happened(plan, state), clock(), hold.lease)
 
 
 def _what_happened(plan: PlannedChange, state: TargetState | None) -> ApplyResult:
@@ -164,6 +205,7 @@ def _take_back(
     ledger: Ledger,
     clock: Clock,
     told: Reconciled,
+    patience: Patience,
 ) -> None:
     """Take a change back whose own run did not: it died, or its attempt was refused or failed."""
     outcome = ledger.outcome_of(change.change_id)
@@ -178,6 +220,7 @@ def _take_back(
         ledger=ledger,
         clock=clock,
         attempts=ROLLBACK_ATTEMPTS,
+        patience=patience,
     )
     plan = change.plan
     if result is None or (isinstance(result, Reason) and result.code in _NO_LONGER_DUE):

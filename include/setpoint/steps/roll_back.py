@@ -11,6 +11,7 @@ from setpoint.model import Change, ChangeState, Followed, Outcome, PlannedChange
 from setpoint.planning.rollback import plan_rollback
 from setpoint.policy.schema import Policy
 from setpoint.steps.apply import Clock, carry_out, ended_without_target
+from setpoint.steps.patience import Patience
 from setpoint.targets.contract import Target, TargetReader
 
 ROLLBACK_LIFETIME = timedelta(minutes=10)
@@ -32,6 +33,7 @@ def roll_back(
     ledger: Ledger,
     clock: Clock,
     attempts: int = 1,
+    patience: Patience | None = None,
 ) -> Change | Reason | None:
     """Take a change back when its outcome says so; at most once, however many attempts that takes.
 
@@ -41,6 +43,7 @@ def roll_back(
     :param target: builds what can change the target; called only when that is to be done.
     :param attempts: attempts there may be in all. From the second on, and wherever more than one is allowed, an
         obstacle that can be seen beforehand is returned as a reason and does not use an attempt up.
+    :param patience: as in :func:`setpoint.steps.apply.carry_out`.
     :returns: ``None`` when nothing is to be taken back; the change that took it back, or the last one that tried to; or
         why there is none.
     :raises TargetError: retryable, as in :func:`setpoint.steps.apply.carry_out`.
@@ -50,7 +53,7 @@ def roll_back(
     earlier = ledger.rollbacks_of(change.change_id)
     last = earlier[-1] if earlier else None
     if last is not None and not _came_to_nothing(last):
-        return _carry_out(last.plan, last.intended_at + ROLLBACK_LIFETIME, policy, target, ledger, clock)
+        return _carry_out(last.plan, last.intended_at + ROLLBACK_LIFETIME, policy, target, ledger, clock, patience)
     if last is not None and len(earlier) >= attempts:
         return last
     later = ledger.superseded_by(change.change_id)
@@ -67,7 +70,7 @@ def roll_back(
         obstacle = _obstacle(planned, state, policy, ledger, clock)
         if obstacle is not None:
             return obstacle
-    return _carry_out(planned, clock() + ROLLBACK_LIFETIME, policy, target, ledger, clock)
+    return _carry_out(planned, clock() + ROLLBACK_LIFETIME, policy, target, ledger, clock, patience)
 
 
 def _came_to_nothing(rollback: Change) -> bool:
@@ -90,8 +93,17 @@ def _carry_out(
     target: Callable[[], Target],
     ledger: Ledger,
     clock: Clock,
+    patience: Patience | None,
 ) -> Change:
     ended = ended_without_target(planned, policy=policy, ledger=ledger, clock=clock)
     if ended is not None:
         return ended
-    return carry_out(planned, policy=policy, plan_expires_at=expires_at, target=target(), ledger=ledger, clock=clock)
+    return carry_out(
+        planned,
+        policy=policy,
+        plan_expires_at=expires_at,
+        target=target(),
+        ledger=ledger,
+        clock=clock,
+        patience=patience,
+    )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from setpoint.ledger import Ledger
 from setpoint.model import Action, Change, ChangeState, Reason, TargetState
 from setpoint.policy.schema import Policy
+from setpoint.steps.look import look_again
 from setpoint.targets.contract import TargetReader
 
 
@@ -35,6 +36,8 @@ def _look(
     change: Change, state: TargetState | None, policy: Policy, target: TargetReader, ledger: Ledger, now: datetime
 ) -> Change:
     plan = change.plan
+    if state is None or state.desired_units != plan.to_units:
+        state = look_again(target, plan.target, state)
     if state is None:
         reason = Reason(code="target_missing", text=f"{plan.target} no longer exists")
         return ledger.settle_change(change.change_id, reason, now)

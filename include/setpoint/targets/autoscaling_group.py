@@ -25,7 +25,7 @@ from setpoint.targets.autoscaling_reads import (
 from setpoint.targets.autoscaling_states import UNIT, activity_of, state_of
 from setpoint.targets.aws import provider_errors
 from setpoint.targets.checks import refusal
-from setpoint.targets.contract import TargetConfig, TargetError
+from setpoint.targets.contract import Permit, TargetConfig, TargetError
 
 Clock = Callable[[], datetime]
 
@@ -172,8 +172,8 @@ class AutoScalingGroupTarget(AutoScalingGroupReader):
         super().__init__(client, clock=clock)
         self._set_desired_capacity = client.set_desired_capacity
 
-    def apply(self, change: PlannedChange) -> ApplyResult:
-        """Set the desired capacity, unless the live state says no; see :func:`setpoint.targets.checks.refusal`.
+    def apply(self, change: PlannedChange, permit: Permit) -> ApplyResult:
+        """Set the desired capacity, unless the live state or ``permit`` says no; see ``targets/checks.py``.
 
         :raises TargetError: AWS could not be asked, or nobody knows whether the call reached it. Call again.
         """
@@ -187,6 +187,10 @@ class AutoScalingGroupTarget(AutoScalingGroupReader):
         if said_no is not None:
             return said_no
         assert before is not None  # a missing group is a refusal
+        why_not = permit(before)
+        if why_not is not None:
+            after = before.desired_units
+            return ApplyResult(state=ChangeState.REFUSED, reason=why_not, before=before, after_desired_units=after)
         try:
             with provider_errors(f"setting {change.target} to {change.to_units} {UNIT}s", _SET):
                 # The policy's own cooldown has been checked; the group's would refuse a second step in one direction.

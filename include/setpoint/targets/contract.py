@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from setpoint.model import ApplyResult, PlannedChange, TargetHealth, TargetState
+from setpoint.model import ApplyResult, PlannedChange, Reason, TargetHealth, TargetState
 from setpoint.model.base import Name, Value
+
+Permit = Callable[[TargetState], Reason | None]
+"""Asked right before the call that changes a target, with its state as read just now: why not, or ``None``.
+
+What it raises (the right to change the target was lost to somebody else) is to be let through, and nothing is called.
+"""
 
 
 class TargetConfig(Value):
@@ -97,13 +103,15 @@ class Target(TargetReader, Protocol):
     permissions: ClassVar[tuple[str, ...]]
     """The least privileges that reading and changing need."""
 
-    def apply(self, change: PlannedChange) -> ApplyResult:
+    def apply(self, change: PlannedChange, permit: Permit) -> ApplyResult:
         """Carry a change out: ``applied``, ``no_op``, ``refused`` or ``failed``; never raises for a provider's refusal.
 
         The live capacity is read first. At ``to_units`` already: ``no_op``. Neither there nor at ``from_units``:
         ``refused``, because somebody else moved it. Another operation in progress, or out of the provider's own bounds:
-        ``refused``.
+        ``refused``. After all that, and right before the call, ``permit`` is asked: a reason is a ``refused`` with that
+        reason and the state as ``before``. The call is sent once; the caller retries, reading again.
 
-        :raises TargetError: with ``retryable`` true, when it is unknown or passing; the caller retries, reading again.
+        :param permit: asked exactly once for each call, with nothing slow between its answer and the call.
+        :raises TargetError: with ``retryable`` true, when it is unknown whether the call arrived, or the error passes.
         """
         ...

@@ -190,3 +190,8 @@ def a_health(in_service: int = 6, **fields: Any) -> TargetHealth:
     return TargetHealth.model_validate(
         {"target": "web-1", "in_service_units": in_service, "unhealthy_units": 0, **fields}
     )
+
+
+def permitted(state: TargetState) -> Reason | None:
+    """The :data:`setpoint.targets.contract.Permit` of a change that nothing speaks against."""
+    return None

@@ -12,6 +12,7 @@ from setpoint.policy.schema import Policy
 from setpoint.sources.contract import SourceError
 from setpoint.targets.autoscaling_group import AutoScalingGroupReader, AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
+from setpoint.testing.values import permitted
 from setpoint_airflow.providers import (
     ConnectionProblemError,
     MutationRefusedError,
@@ -77,7 +78,7 @@ def test_the_target_changes_and_the_reader_reads(group: Any, connection: str) ->
     reader, target = reader_for(policy(name)), target_for(policy(name))
     assert type(reader) is AutoScalingGroupReader
     assert isinstance(target, AutoScalingGroupTarget)
-    assert target.apply(change(name)).state is ChangeState.APPLIED
+    assert target.apply(change(name), permitted).state is ChangeState.APPLIED
     assert reader.read((name,))[name].desired_units == 3
 
 

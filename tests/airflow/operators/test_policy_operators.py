@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from setpoint.lab.faults import FaultKind
 from setpoint.model import ApplyResult, ChangeState, Event, HealthVerdict, Reason
 from setpoint.sources.contract import SourceError
+from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint_airflow import runtime
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.change import ApplyChangesOperator, RollBackOperator
@@ -152,9 +153,9 @@ def test_nothing_to_follow_is_skipped(fleet: Any) -> None:
 def took_effect(fleet: Any, changes: Any) -> None:
     at = datetime.now(UTC) - timedelta(minutes=1)
     for one in changes:
-        fleet.ledger.begin_change(one, at)
+        begin_change(fleet.ledger, one, at)
         accepted = ApplyResult(state=ChangeState.APPLIED, reason=Reason.of("applied", "accepted"))
-        fleet.ledger.finish_change(one.change_id, accepted, at)
+        finish_change(fleet.ledger, one.change_id, accepted, at)
         fleet.ledger.settle_change(one.change_id, Reason.of("in_service", "all there"), at)
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from setpoint.model import ApplyResult, ChangeState, PlannedChange, Reason, TargetHealth, TargetState
-from setpoint.targets.contract import TargetConfig
+from setpoint.targets.checks import refusal
+from setpoint.targets.contract import Permit, TargetConfig
 
 CAPACITY = {"counter": 3}
 
@@ -56,7 +57,14 @@ class CounterTarget(CounterReader):
     service: ClassVar[str | None] = None
     permissions: ClassVar[tuple[str, ...]] = ()
 
-    def apply(self, change: PlannedChange) -> ApplyResult:
+    def apply(self, change: PlannedChange, permit: Permit) -> ApplyResult:
+        before = self.read((change.target,)).get(change.target)
+        said_no = refusal(change, before)
+        if said_no is not None:
+            return said_no
+        why_not = permit(before)
+        if why_not is not None:
+            return ApplyResult(state=ChangeState.REFUSED, reason=why_not, before=before)
         CAPACITY[change.target] = change.to_units
         return ApplyResult(
             state=ChangeState.APPLIED,
