@@ -54,6 +54,10 @@ format: setup ## Put formatting and imports right
 bench: setup ## Measure, and write the figures to docs/performance.md
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: chaos
+chaos: setup system-packages ## Kill every part at every point of the pipeline, and write docs/reliability.md (half an hour)
+	$(BIN)/python tests/chaos/chaos.py $(ARGS)
+
 .PHONY: docs
 docs: setup ## Write docs/reference/ from the code
 	$(BIN)/python scripts/reference.py $(ARGS)

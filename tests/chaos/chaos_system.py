@@ -49,6 +49,14 @@ OPTIONS = {
 """How soon Airflow notices what died; the page says what its defaults mean."""
 
 RECONCILE_EVERY_SECONDS = 15
+SHORT_GRACE = """
+from functools import partial
+from setpoint.steps import reconcile as steps
+from setpoint_airflow.operators import reconcile as operators
+
+steps.STRANDED_AFTER = timedelta(seconds=60)
+operators.reconcile = partial(steps.reconcile, grace=timedelta(seconds=20))
+"""
 DOWN_SECONDS = 2.0
 """How long the database stays away."""
 PARALLELISM = 16
@@ -222,7 +230,7 @@ def _copy_dags(folder: Path) -> None:
         text = file.read_text()
         if file.name == "setpoint_reconcile.py":
             assert text.count('"*/5 * * * *"') == 1, "the schedule of setpoint.reconcile is written in another way"
-            text = text.replace('"*/5 * * * *"', f'"* * * * * */{RECONCILE_EVERY_SECONDS}"')
+            text = text.replace('"*/5 * * * *"', f'"* * * * * */{RECONCILE_EVERY_SECONDS}"') + SHORT_GRACE
         (folder / file.name).write_text(text)
 
 
