@@ -35,7 +35,7 @@ _LAST_MILLISECOND = 253_402_300_799_999
 class LogEvent(Loose):
     """One log event; its id is unique in its stream."""
 
-    id: str = Field(max_length=200)
+    id: str = Field(max_length=200, coerce_numbers_to_str=True)
     timestamp: Annotated[int, Field(ge=0, le=_LAST_MILLISECOND)]
     """Milliseconds since 1970."""
     message: str
