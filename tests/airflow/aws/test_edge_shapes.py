@@ -16,8 +16,10 @@ from setpoint_airflow.hooks.autoscaling import CAPACITY_WAITERS, AutoScalingHook
 from setpoint_airflow.links.autoscaling import AutoScalingGroupLink
 from setpoint_airflow.operators.autoscaling import AutoScalingSetDesiredCapacityOperator
 from setpoint_airflow.sensors.autoscaling import AutoScalingGroupCapacitySensor
+from setpoint_airflow.sensors.logs_insights import LogsInsightsSensor
 from setpoint_airflow.sensors.metric_threshold import MetricThresholdSensor
 from setpoint_airflow.triggers.autoscaling import AutoScalingGroupCapacityTrigger
+from setpoint_airflow.triggers.logs_insights import LogsInsightsTrigger
 from setpoint_airflow.triggers.metric_threshold import MetricThresholdTrigger
 
 METRIC = {
@@ -37,6 +39,7 @@ OPERATORS: list[tuple[type[Any], dict[str, Any]]] = [
     ),
     (AutoScalingGroupCapacitySensor, {"auto_scaling_group_name": "web", "capacity": 3}),
     (MetricThresholdSensor, {"targets": ["web"], "metric": METRIC, "rule": RULE, "quality": {"between": [0, 100]}}),
+    (LogsInsightsSensor, {"log_groups": ["/ecs/web"], "query": "fields @message", "window": "{{ params.w }}"}),
 ]
 
 TRIGGERS = [
@@ -48,6 +51,21 @@ TRIGGERS = [
         return_value={"desired_capacity": 0, "changed": True},
         waiter_delay=1,
         waiter_max_attempts=2,
+        aws_conn_id=None,
+        region_name="eu-west-1",
+        verify=False,
+        botocore_config={"read_timeout": 20},
+    ),
+    LogsInsightsTrigger(log_groups="/ecs/web", query="fields @message", window="5m"),
+    LogsInsightsTrigger(
+        log_groups=("/ecs/web", "/ecs/api"),
+        query="stats count(*) as errors",
+        window="1h",
+        rule={"field": "errors", "above": 5},
+        limit=10,
+        query_timeout=60,
+        query_poll_interval=2,
+        poke_interval=30,
         aws_conn_id=None,
         region_name="eu-west-1",
         verify=False,
