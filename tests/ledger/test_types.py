@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,8 +12,11 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import StatementError
 
-from setpoint.ledger import Ledger
-from setpoint.ledger.types import UtcTime, escape, plain, unescape
+from setpoint.ledger import CorruptRecord, Ledger
+from setpoint.ledger.store import restore_text
+from setpoint.ledger.types import UtcTime, escape, json_text, plain, unescape
+from setpoint.model import Signal
+from setpoint.model.base import Value
 from setpoint.testing.values import NOW
 
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.text("\\\0ud80f{}'\ud800")
@@ -70,3 +74,36 @@ def test_plain() -> None:
         "a": ["NaN", ["Infinity", "-Infinity"]],
         "b": 1.5,
     }
+
+
+def test_what_is_written_is_what_plain_data_would_give() -> None:
+    """A value goes to the database straight from its model, and reads the same as through plain data."""
+    signal = Signal(
+        target="naïve \0",
+        metric="m",
+        aggregate="p90",
+        value=float("nan"),
+        points=(float("inf"), None, 1.5),
+        samples=2,
+        coverage=0.5,
+        age_seconds=None,
+    )
+    assert json.loads(json_text(signal)) == plain(signal)
+    assert json_text(signal).isascii()
+
+
+def test_half_a_surrogate_pair_survives() -> None:
+    """Text that pydantic's JSON writer and reader refuse is kept, and read back as it was."""
+
+    class Quoted(Value):
+        said: str
+
+    quoted = Quoted(said="half \ud800 a pair")
+    assert json.loads(json_text(quoted)) == {"said": "half \ud800 a pair"}
+    assert restore_text(Quoted, json_text(quoted), "a test") == quoted
+
+
+def test_a_record_that_is_no_json_is_corrupt() -> None:
+    """What somebody wrote over a record is called what it is."""
+    with pytest.raises(CorruptRecord, match="a test"):
+        restore_text(Signal, '{"target": 1}', "a test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -47,3 +48,12 @@ def restore(model: type[V], data: Any, where: str) -> V:
             f"{where}: the stored {model.__name__} does not validate any more: {error}. It was altered outside "
             f"Setpoint, or a migration is missing"
         ) from error
+
+
+def restore_text(model: type[V], text: str, where: str) -> V:
+    """A stored value from its JSON, validated; see :func:`restore`."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError:
+        # Half of a surrogate pair, which Python's reader takes and pydantic's does not; or corrupt, and this says so.
+        return restore(model, json.loads(text), where)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import PydanticSerializationError
 from sqlalchemy import JSON, BigInteger, Integer, String, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.engine import Dialect
@@ -77,8 +80,27 @@ class Document(TypeDecorator[Any]):
     impl = JSON(none_as_null=True)
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return plain(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
+        """Write a value's JSON straight from the model: through plain data it takes ten times as long."""
+        return lambda value: None if value is None else json_text(value)
+
+
+class JsonText(str):
+    """Text that is JSON already, and goes into a :class:`Document` as it is."""
+
+    __slots__ = ()
+
+
+def json_text(value: Any) -> JsonText:
+    """The JSON of a value, or of plain data; ASCII only, so that any database keeps it."""
+    if isinstance(value, JsonText):
+        return value
+    if isinstance(value, Value):
+        try:
+            return JsonText(value.model_dump_json(ensure_ascii=True))
+        except PydanticSerializationError:
+            pass  # half of a surrogate pair, in text from outside: Python's own writer escapes it
+    return JsonText(json.dumps(plain(value)))
 
 
 def plain(value: Any) -> Any:
