@@ -39,6 +39,10 @@ class Settings(Value):
     dedupe_window: timedelta
     """``SETPOINT_DEDUPE_WINDOW``: how long an event's identity is remembered (``7d`` by default, at least ``2h``); the
     same identity after that is a new event."""
+    reconcile_grace: timedelta
+    """``SETPOINT_RECONCILE_GRACE``: how long ``setpoint.reconcile`` leaves alone what a run has begun (``10m`` by
+    default, at least ``10s``). Longer than Airflow takes to start a task again whose process or scheduler died: what
+    reconciliation finishes, its own run does not carry out any more."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -59,6 +63,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ledger_url=ledger_url or f"sqlite:///{data / 'ledger.db'}",
         ledger_connection=None if ledger_url else _ledger_connection(variables),
         dedupe_window=_dedupe_window(variables.get("SETPOINT_DEDUPE_WINDOW") or "7d"),
+        reconcile_grace=_reconcile_grace(variables.get("SETPOINT_RECONCILE_GRACE") or "10m"),
     )
 
 
@@ -71,6 +76,16 @@ def _dedupe_window(text: str) -> timedelta:
     if window < timedelta(hours=2):
         raise SettingsError(f"SETPOINT_DEDUPE_WINDOW is {text!r}; it is at least 2h")
     return window
+
+
+def _reconcile_grace(text: str) -> timedelta:
+    try:
+        grace = parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"SETPOINT_RECONCILE_GRACE is {text!r}: {error}") from None
+    if grace < timedelta(seconds=10):
+        raise SettingsError(f"SETPOINT_RECONCILE_GRACE is {text!r}; it is at least 10s")
+    return grace
 
 
 def _ledger_connection(variables: Mapping[str, str]) -> str | None:

@@ -82,7 +82,7 @@ def _wrong(name: str, title: str, kind: str, **fault: Any) -> Row:
 _CHANGE = {"actions": ("SetDesiredCapacity",)}
 
 AWS_ROWS = (
-    Row("aws-refuses", "no connection: refused for 20 s", connection="aws_gate"),
+    Row("aws-refuses", "no connection: refused for 20 s", queue="chaos-gate", connection="aws_gate"),
     _wrong("aws-cut-off", "every connection cut for 20 s", "cut_off", duration_seconds=20),
     _wrong("aws-throttles", "half of the calls throttled for 30 s", "throttling", duration_seconds=30),
     _wrong("aws-throttles-all", "every call throttled for 12 s", "throttling", share=1.0, duration_seconds=12),

@@ -35,9 +35,9 @@ T = TypeVar("T")
 OPTIONS = {
     "scheduler.scheduler_heartbeat_sec": "1",
     "scheduler.job_heartbeat_sec": "1",
-    "scheduler.scheduler_health_check_threshold": "10",
+    "scheduler.scheduler_health_check_threshold": "20",
     "scheduler.orphaned_tasks_check_interval": "3",
-    "scheduler.task_instance_heartbeat_timeout": "15",
+    "scheduler.task_instance_heartbeat_timeout": "20",
     "scheduler.task_instance_heartbeat_timeout_detection_interval": "2",
     "scheduler.task_queued_timeout": "30",
     "scheduler.task_queued_timeout_check_interval": "5",
@@ -48,15 +48,8 @@ OPTIONS = {
 }
 """How soon Airflow notices what died; the page says what its defaults mean."""
 
-RECONCILE_EVERY_SECONDS = 15
-SHORT_GRACE = """
-from functools import partial
-from setpoint.steps import reconcile as steps
-from setpoint_airflow.operators import reconcile as operators
-
-steps.STRANDED_AFTER = timedelta(seconds=60)
-operators.reconcile = partial(steps.reconcile, grace=timedelta(seconds=20))
-"""
+RECONCILE_EVERY_SECONDS = 30
+RECONCILE_GRACE = "60s"
 DOWN_SECONDS = 2.0
 """How long the database stays away."""
 PARALLELISM = 16
@@ -117,7 +110,7 @@ class Gate:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(OSError):  # either end may be gone at any moment
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
@@ -208,6 +201,7 @@ def running_system(home: Path, rows: Sequence[Row] = ROWS, say: Callable[[str], 
                 "SETPOINT_POLICIES": str(folders["policies"]),
                 "SETPOINT_DATA": str(folders["data"]),
                 "SETPOINT_LEDGER_URL": ledger_url,
+                "SETPOINT_RECONCILE_GRACE": RECONCILE_GRACE,
                 VARIABLE: str(folders["failpoints"]),
             },
         )
@@ -230,7 +224,7 @@ def _copy_dags(folder: Path) -> None:
         text = file.read_text()
         if file.name == "setpoint_reconcile.py":
             assert text.count('"*/5 * * * *"') == 1, "the schedule of setpoint.reconcile is written in another way"
-            text = text.replace('"*/5 * * * *"', f'"* * * * * */{RECONCILE_EVERY_SECONDS}"') + SHORT_GRACE
+            text = text.replace('"*/5 * * * *"', f'"* * * * * */{RECONCILE_EVERY_SECONDS}"')
         (folder / file.name).write_text(text)
 
 

@@ -45,6 +45,7 @@ def reconcile(
     ledger: Ledger,
     clock: Clock,
     grace: timedelta = GRACE,
+    stranded_after: timedelta = STRANDED_AFTER,
     patience: Patience | None = None,
 ) -> Reconciled:
     """Bring one policy's records and targets together.
@@ -55,6 +56,7 @@ def reconcile(
     :param target: builds what can change targets; called only for a roll-back or a repair.
     :param sources: builds the metric sources; called only when a change is to be judged.
     :param grace: changes younger than this belong to a run that may still be at work.
+    :param stranded_after: how long a run may take to decide before it counts as dead.
     :param patience: how long calls that may succeed later are tried again, all of them together.
     :raises LedgerUnavailable: nothing can be reconciled without the ledger.
     """
@@ -70,7 +72,7 @@ def reconcile(
         with told.collecting(f"{change.plan.target}: change {change.change_id} could not be taken back"):
             _take_back(change, policy, reader(), target, ledger, clock, told, patience)
     with told.collecting("events of runs that died"):
-        _stranded(policy, ledger, clock(), told)
+        _stranded(policy, ledger, clock(), told, stranded_after)
     with told.collecting("desired against actual"):
         drift(
             policy,
@@ -235,10 +237,10 @@ def _take_back(
     told.findings.append(finding(policy, plan.target, "rollback_due", text, clock(), expected=plan.from_units))
 
 
-def _stranded(policy: Policy, ledger: Ledger, now: datetime, told: Reconciled) -> None:
+def _stranded(policy: Policy, ledger: Ledger, now: datetime, told: Reconciled, stranded_after: timedelta) -> None:
     """Events of runs that died without closing: those nothing was decided on wait again, for the next run."""
-    whole_run = policy.feedback.in_service_timeout + policy.feedback.after + STRANDED_AFTER
-    for run_id in ledger.stranded_runs(now - STRANDED_AFTER):
+    whole_run = policy.feedback.in_service_timeout + policy.feedback.after + stranded_after
+    for run_id in ledger.stranded_runs(now - stranded_after):
         if not run_id.startswith(f"{policy.name}/"):
             continue
         if not ledger.decisions_of(run_id):

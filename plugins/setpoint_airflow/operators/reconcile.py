@@ -60,6 +60,7 @@ class ReconcileOperator(BaseOperator):
         return lines
 
     def _one(self, name: str, airflow_run_id: str) -> Reconciled:
+        grace = load_settings().reconcile_grace
         with runtime(name, airflow_run_id) as run:
             return reconcile(
                 run.policy,
@@ -70,4 +71,7 @@ class ReconcileOperator(BaseOperator):
                 store=run.store,
                 ledger=run.ledger,
                 clock=utc_now,
+                grace=grace,
+                # A run decides within minutes; one that has to be started again takes the grace, and its minutes anew.
+                stranded_after=1.5 * grace,
             )
