@@ -83,7 +83,8 @@ def policy() -> dict[str, Any]:
         "name": FLEET,
         "owner": "benchmarks",
         "targets": {"kind": "aws.autoscaling_group", "region": "eu-west-1", "names": [FLEET]},
-        "triggers": {"events": [{"kind": "json", "queue": "setpoint-events"}]},
+        # Each event here is a first one, however soon it comes after the one before.
+        "triggers": {"events": [{"kind": "json", "queue": "setpoint-events"}], "debounce": "0s"},
         "metrics": {
             "cpu": {
                 "source": "aws.cloudwatch",

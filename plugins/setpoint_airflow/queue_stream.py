@@ -1,10 +1,12 @@
-"""From an SQS queue to the ledger's inbox, for ever: what the inbox triggers of one queue share.
+"""From a queue to the ledger's inbox, for ever: what the inbox triggers of one queue share.
 
 A message is deleted only after everything it caused is committed. A crash at any moment therefore loses nothing: the
-message comes again and is known by its event's identity; and a wake-up that got lost is made up for by the sweep, which
-looks for policies with events waiting when the stream starts and every half minute.
+message comes again and is known by its receipt; and a wake-up that got lost is made up for by the sweep, which looks
+for policies whose events wait though nobody is about to wake them.
 
-Two triggerers may read one queue. Each wakes the policies whose triggers it runs; the sweep wakes the others.
+Two tasks run beside each other. One reads the queue: with one long poll while little comes, with more calls at once
+when much does, a hundred messages a transaction. The other looks every second which policies are to be woken now: those
+whose debounce has ended, whose run left something, or whom another process left word for.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,27 +22,32 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
-from setpoint.events.intake import event_kinds
 from setpoint.events.queues import QueueRef
-from setpoint.events.sweep import SweepSchedule
-from setpoint.events.take_in import Inbox, Message, TakenIn, take_in
-from setpoint.failpoints import reached
+from setpoint.events.transport import MessageQueue, Received
 from setpoint.policy.loader import load_policies
 from setpoint.settings import load_settings
-from setpoint_airflow.hooks.queue import Received, SqsQueue, connect, what_to_do
+from setpoint_airflow.queue_commit import AnsweringInbox, Committed, Counter
+from setpoint_airflow.queues import QUEUES
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
 
 log = structlog.get_logger("setpoint.inbox")
 
+MAX_MESSAGES = 100
+"""Messages in one transaction."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Characters of messages that are waited for beyond the first call's: what a burst may take of the memory."""
+_UNREAD_WAKE_UPS = 64
 
-class ClosableInbox(Inbox, Protocol):
+
+class StreamLedger(AnsweringInbox, Protocol):
     """The ledger, as far as the stream needs it."""
 
-    def close(self) -> None:
-        """Give back the connections."""
-        ...
+    def claim_wakes(self, listening: Collection[str] | None, now: datetime) -> frozenset[str]: ...
+    def find_overdue(self, now: datetime, received_before: datetime, *, starting: bool) -> tuple[str, ...]: ...
+    def close_aged(self, now: datetime) -> int: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,8 @@ class WakeUp:
     """Policies that have events waiting."""
 
     policies: frozenset[str]
-    reason: Literal["event", "sweep"]
+    reason: Literal["event", "due", "sweep"]
+    """Something came for them; it is time for what came before; or a wake-up seems to be lost."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,9 @@ class Timings:
     """The stream's own clockwork, in seconds."""
 
     grace: float = 1.0
-    """Before the first sweep, so that the triggers that start together are all there to be woken."""
+    """Before the first look, so that the triggers that start together are all there to be woken."""
+    tick: float = 1.0
+    """Between two looks at who is to be woken now."""
     sweep_every: float = 30.0
     sweep_older_than: float = 15.0
     """An event younger than this is on its way already."""
@@ -68,7 +78,7 @@ class Timings:
     backoff_most: float = 30.0
 
 
-def open_default_ledger() -> ClosableInbox:
+def open_default_ledger() -> StreamLedger:
     """The deployment's ledger. Imported here, because the Dag files import this module's users."""
     from setpoint_airflow.ledger import open_ledger
 
@@ -86,110 +96,184 @@ class QueueStream:
     :param queue: the queue as the policies name it.
     :param open_ledger: opens the ledger; called in a thread, again after it failed.
     :param policies: the policies as they are now; called in a thread for every batch.
+    :param listeners: the policies that can be woken here, as it is now; ``None`` for all.
     """
 
     def __init__(
         self,
         queue: QueueRef,
         *,
-        open_ledger: Callable[[], ClosableInbox] = open_default_ledger,
+        open_ledger: Callable[[], StreamLedger] = open_default_ledger,
         policies: Callable[[], Sequence[Policy]] = current_policies,
+        listeners: Callable[[], Collection[str] | None] = lambda: None,
         timings: Timings = Timings(),
     ) -> None:
         self._queue = queue
         self._open_ledger = open_ledger
         self._policies = policies
+        self._listeners = listeners
         self._timings = timings
-        self._schedule = SweepSchedule()
-        self._next_sweep = 0.0
-        self._swept = False
-        self._ledger: ClosableInbox | None = None
+        self._opening = asyncio.Lock()
+        self._ledger: StreamLedger | None = None
         self._connection = AsyncExitStack()
-        self._sqs: SqsQueue | None = None
+        self._connected: MessageQueue | None = None
+        self._wake_ups: asyncio.Queue[WakeUp] = asyncio.Queue(_UNREAD_WAKE_UPS)
         self._log = log.bind(queue=queue.queue, connection=queue.connection)
 
     async def wake_ups(self) -> AsyncGenerator[WakeUp, None]:
-        """Read the queue and sweep, and say whom to wake. Ends only when it is closed or cancelled."""
-        failures = 0
+        """Read the queue and the ledger, and say whom to wake. Ends only when it is closed or cancelled."""
         await asyncio.sleep(self._timings.grace)
+        working = [asyncio.create_task(self._read()), asyncio.create_task(self._look())]
         try:
             while True:
+                next_one = asyncio.create_task(self._wake_ups.get())
                 try:
-                    # The sweep comes first and asks the ledger: while that is down, no message is received, so none
-                    # uses up its receives and lands in the dead-letter queue.
-                    if time.monotonic() >= self._next_sweep and (wake_up := await self._sweep()):
-                        yield wake_up
-                    if wake_up := await self._take_batch():
-                        yield wake_up
-                    failures = 0
-                except Exception as error:  # noqa: BLE001  # the stream outlives the ledger's, SQS's and our own errors
-                    failures += 1
-                    await self._recover(error, failures)
+                    await asyncio.wait([next_one, *working], return_when=asyncio.FIRST_COMPLETED)
+                    for task in working:
+                        if task.done():  # which they never are, short of a bug: then the trigger starts anew
+                            task.result()
+                    yield await next_one
+                finally:
+                    next_one.cancel()
         finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             await self._close()
 
-    async def _sweep(self) -> WakeUp | None:
-        if self._ledger is None:
-            self._ledger = await asyncio.to_thread(self._open_ledger)
-        older_than = datetime.now(UTC) - timedelta(seconds=self._timings.sweep_older_than) if self._swept else None
-        waiting = await asyncio.to_thread(self._ledger.pending_policies, older_than)
-        self._swept = True
-        self._next_sweep = time.monotonic() + self._timings.sweep_every
-        woken = self._schedule.due(waiting, time.monotonic())
-        if not woken:
-            return None
-        self._log.info("policies have events waiting", policies=sorted(woken))
-        return WakeUp(woken, "sweep")
+    async def _read(self) -> None:
+        failures = 0
+        while True:
+            try:
+                ledger = await self._ready_ledger()
+                if failures:
+                    # While the ledger is down no message is received, so none uses up its receives and lands in the
+                    # dead-letter queue.
+                    await asyncio.to_thread(ledger.pending_policies)
+                queue = await self._ready_queue()
+                if received := await self._receive(queue):
+                    await self._take(queue, ledger, received)
+                failures = 0
+            except Exception as error:  # noqa: BLE001  # the stream outlives the ledger's, the queue's and our own errors
+                failures += 1
+                await self._recover(error, failures)
 
-    async def _take_batch(self) -> WakeUp | None:
-        if self._sqs is None:
-            self._sqs = await self._connection.enter_async_context(connect(self._queue))
-            self._log.info("reading the queue", url=self._sqs.url)
-        received = await self._sqs.receive(wait_seconds=self._timings.poll, visibility_seconds=self._timings.visibility)
-        if not received:
-            return None
-        assert self._ledger is not None
-        committed = await asyncio.to_thread(_commit, received, self._ledger, self._policies, self._queue, self._sqs.url)
-        for reason in committed.taken.refused:
+    async def _look(self) -> None:
+        failures, next_sweep, starting = 0, 0.0, True
+        while True:
+            try:
+                ledger, overdue = await self._ready_ledger(), False
+                if time.monotonic() >= next_sweep:
+                    overdue = await asyncio.to_thread(self._sweep, ledger, starting)
+                    next_sweep, starting = time.monotonic() + self._timings.sweep_every, False
+                due = await asyncio.to_thread(ledger.claim_wakes, self._listeners(), datetime.now(UTC))
+                if due:
+                    self._log.info("policies have events waiting", policies=sorted(due), lost=overdue)
+                    await self._wake_ups.put(WakeUp(due, "sweep" if overdue else "due"))
+                failures = 0
+                await asyncio.sleep(min(self._timings.tick, self._timings.sweep_every))
+            except Exception as error:  # noqa: BLE001  # the ledger's errors, and our own
+                failures += 1
+                self._log.error("nobody can be woken again", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(self._delay(failures))
+
+    def _sweep(self, ledger: StreamLedger, starting: bool) -> bool:
+        now = datetime.now(UTC)
+        ledger.close_aged(now)
+        settled = timedelta(0) if starting else timedelta(seconds=self._timings.sweep_older_than)
+        return bool(ledger.find_overdue(now, now - settled, starting=starting))
+
+    async def _receive(self, queue: MessageQueue) -> list[Received]:
+        """What one long poll brings; when that is as much as it can, what some calls more at once bring too."""
+        hidden = self._timings.visibility
+        received = await queue.receive(wait_seconds=self._timings.poll, visibility_seconds=hidden)
+        size = sum(len(one.body) for one in received)
+        if len(received) < 10 or size >= MAX_BYTES:
+            return received
+        calls = min(MAX_MESSAGES // len(received), MAX_BYTES // max(size, 1)) - 1
+        more = await asyncio.gather(
+            *(queue.receive(wait_seconds=0, visibility_seconds=hidden) for _ in range(calls)), return_exceptions=True
+        )
+        for one in more:
+            if isinstance(one, BaseException):
+                # What has been received is not given up for it; the next long poll fails too, if that is how it is.
+                self._log.warning("a call for more messages failed", error=f"{type(one).__name__}: {one}")
+            else:
+                received += one
+        return received
+
+    async def _take(self, queue: MessageQueue, ledger: StreamLedger, received: Sequence[Received]) -> None:
+        counter = Counter(ledger, self._queue, queue.url, self._policies, load_settings().dedupe_window)
+        committed = await asyncio.to_thread(counter.commit, received, self._listeners())
+        if committed.taken.woken:
+            await self._wake_ups.put(WakeUp(committed.taken.woken, "event"))
+        await self._delete(queue, committed.done)
+        self._tell(received, committed)
+
+    def _tell(self, received: Sequence[Received], committed: Committed) -> None:
+        taken = committed.taken
+        for reason in taken.refused:
             self._log.warning("message rejected", message_id=reason.message_id, code=reason.code, text=reason.text)
         if committed.failed:
             self._log.error("messages could not be committed; they come again", errors=committed.failed)
         self._log.info(
             "messages taken in",
             received=len(received),
-            accepted=committed.taken.accepted,
-            duplicates=committed.taken.duplicates,
-            unwanted=committed.taken.unwanted,
-            rejected=len(committed.taken.refused),
+            accepted=taken.accepted,
+            duplicates=taken.duplicates,
+            unwanted=taken.unwanted,
+            rejected=len(taken.refused),
+            came_before=taken.repeated,
         )
-        await self._delete(committed.done)
-        return WakeUp(committed.taken.woken, "event") if committed.taken.woken else None
 
-    async def _delete(self, done: Sequence[Received]) -> None:
-        assert self._sqs is not None
+    async def _delete(self, queue: MessageQueue, done: Sequence[Received]) -> None:
+        if not done:
+            return
         try:
-            left = await self._sqs.delete(done)
-        except Exception as error:  # noqa: BLE001  # the events are committed: their policies must be woken all the same
+            left = await queue.delete(done)
+        except Exception as error:  # noqa: BLE001  # the events are committed; the messages come again and are known
             left = [f"{type(error).__name__}: {error}"]
         if left:
             self._log.warning("messages could not be deleted; they come again and are known", errors=left)
 
+    async def _ready_ledger(self) -> StreamLedger:
+        async with self._opening:
+            if self._ledger is None:
+                self._ledger = await asyncio.to_thread(self._open_ledger)
+            return self._ledger
+
+    async def _ready_queue(self) -> MessageQueue:
+        if self._connected is None:
+            kind = await asyncio.to_thread(QUEUES.load, self._queue.transport)
+            connected: MessageQueue = await self._connection.enter_async_context(kind.open(self._queue))
+            self._connected = connected
+            self._log.info("reading the queue", url=connected.url)
+        return self._connected
+
     async def _recover(self, error: Exception, failures: int) -> None:
-        delay = min(self._timings.backoff_first * 2 ** min(failures - 1, 10), self._timings.backoff_most)
-        delay *= random.uniform(0.5, 1)  # noqa: S311  # so that many streams do not come back at one moment
+        delay = self._delay(failures)
         self._log.error(
             "the queue cannot be taken in",
             error=f"{type(error).__name__}: {error}",
-            todo=what_to_do(error, self._queue),
+            todo=self._advice(error),
             failures_in_a_row=failures,
             again_in_seconds=round(delay, 1),
         )
-        self._next_sweep = 0.0
         await self._disconnect()
         await asyncio.sleep(delay)
 
+    def _delay(self, failures: int) -> float:
+        delay = min(self._timings.backoff_first * 2 ** min(failures - 1, 10), self._timings.backoff_most)
+        return float(delay * random.uniform(0.5, 1))  # noqa: S311  # so that many streams do not come back at one moment
+
+    def _advice(self, error: Exception) -> str:
+        try:
+            return str(QUEUES.load(self._queue.transport).advice(error, self._queue))
+        except (LookupError, ImportError) as unknown:
+            return str(unknown)
+
     async def _disconnect(self) -> None:
-        connection, self._connection, self._sqs = self._connection, AsyncExitStack(), None
+        connection, self._connection, self._connected = self._connection, AsyncExitStack(), None
         try:
             await connection.aclose()
         except Exception as error:  # noqa: BLE001  # a connection that does not close is given up
@@ -199,44 +283,3 @@ class QueueStream:
         await self._disconnect()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
-
-
-@dataclass(frozen=True)
-class _Committed:
-    taken: TakenIn
-    done: Sequence[Received]
-    """The messages that may be deleted."""
-    failed: tuple[str, ...] = ()
-
-
-def _commit(
-    received: Sequence[Received],
-    ledger: Inbox,
-    current: Callable[[], Sequence[Policy]],
-    queue: QueueRef,
-    source: str,
-) -> _Committed:
-    """Commit a batch; when that fails though the ledger answers, one by one: one bad message must not hold up ten."""
-    reached("after_receive", queue.queue)
-    kinds, policies, now = event_kinds(), current(), datetime.now(UTC)
-
-    def take(batch: Sequence[Received]) -> TakenIn:
-        messages = [Message(one.message_id, one.body) for one in batch]
-        return take_in(messages, inbox=ledger, kinds=kinds, policies=policies, queue=queue, source=source, now=now)
-
-    try:
-        taken = take(received)
-        reached("after_commit", queue.queue)
-        return _Committed(taken, received)
-    except Exception:
-        if len(received) == 1:
-            raise
-        ledger.pending_policies()  # raises when it is the ledger that is down
-    taken, done, failed = TakenIn.nothing(), [], []
-    for one in received:
-        try:
-            taken += take([one])
-            done.append(one)
-        except Exception as error:  # noqa: BLE001  # this message stays in the queue; its redrive policy decides
-            failed.append(f"{one.message_id}: {type(error).__name__}: {error}")
-    return _Committed(taken, done, tuple(failed))

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ from setpoint.ledger import Ledger
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 25.0
+NOW = f"{datetime.now(UTC):%FT%T}.236+0000"
+"""When the alarms of these tests changed: one moment for all, so that the same alarm is the same event."""
 _NUMBERS = itertools.count(1)
 
 _POLICY = """
@@ -136,13 +139,13 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unmade_queue: Queu
 def alarm() -> Callable[..., dict[str, Any]]:
     """An alarm of a group as CloudWatch publishes it."""
 
-    def make(group: str, changed_at: str = "2026-03-01T12:00:42.236+0000") -> dict[str, Any]:
+    def make(group: str, changed_at: str | None = None) -> dict[str, Any]:
         return {
             "AlarmName": f"{group}-cpu-high",
             "AWSAccountId": "123456789012",
             "NewStateValue": "ALARM",
             "NewStateReason": "Threshold Crossed",
-            "StateChangeTime": changed_at,
+            "StateChangeTime": changed_at or NOW,
             "Region": "EU (Ireland)",
             "AlarmArn": f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{group}-cpu-high",
             "OldStateValue": "OK",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from setpoint.events.arrivals import Arrival
 from setpoint.events.contract import EventConfig
 from setpoint.lab.process import LabProcess
 from setpoint.lab.provision import client
@@ -40,10 +41,10 @@ class WatchedLedger(Ledger):
     queue: Any
     seen: list[int]
 
-    def accept_events(self, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> Any:
-        accepted = super().accept_events(routed)
+    def receive(self, arrivals: Sequence[Arrival], now: datetime, **how: Any) -> Any:
+        received = super().receive(arrivals, now, **how)
         self.seen.append(self.queue.left())
-        return accepted
+        return received
 
 
 class FailingLedger(Ledger):
@@ -51,20 +52,20 @@ class FailingLedger(Ledger):
 
     failures: int
 
-    def accept_events(self, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> Any:
+    def receive(self, arrivals: Sequence[Arrival], now: datetime, **how: Any) -> Any:
         if self.failures > 0:
             self.failures -= 1
             raise LedgerUnavailable("the disk is full")
-        return super().accept_events(routed)
+        return super().receive(arrivals, now, **how)
 
 
 class PickyLedger(Ledger):
     """A ledger that cannot take one kind of event, whatever else is with it."""
 
-    def accept_events(self, routed: Sequence[tuple[Event, tuple[str, ...]]]) -> Any:
-        if any(event.summary == "indigestible" for event, _ in routed):
+    def receive(self, arrivals: Sequence[Arrival], now: datetime, **how: Any) -> Any:
+        if any(event.summary == "indigestible" for one in arrivals for event, _ in one.events):
             raise LedgerUnavailable("this one never goes in")
-        return super().accept_events(routed)
+        return super().receive(arrivals, now, **how)
 
 
 def test_an_event_is_committed_before_its_message_is_deleted(

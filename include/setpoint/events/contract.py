@@ -27,7 +27,10 @@ class EventConfig(Value):
 
     kind: str
     queue: str | None = Field(
-        default=None, min_length=1, max_length=300, description="the SQS queue's name, or its URL"
+        default=None,
+        min_length=1,
+        max_length=300,
+        description="the SQS queue's name, or its URL; another transport's with its scheme",
     )
     webhook: SenderName | None = Field(
         default=None, description="instead of a queue: the sender that may post to the webhook"

@@ -29,6 +29,12 @@ class QueueRef(Value):
         return self.queue.startswith(("https://", "http://"))
 
     @property
+    def transport(self) -> str:
+        """The scheme of a queue that is not SQS's, ``kafka`` of ``kafka://events``; ``sqs`` otherwise."""
+        scheme, separator, _ = self.queue.partition("://")
+        return scheme if separator and not self.is_url else "sqs"
+
+    @property
     def name(self) -> str:
         """The queue's own name: the URL's last part when it is named by URL."""
         return self.queue.rstrip("/").rpartition("/")[2] if self.is_url else self.queue
@@ -43,6 +49,8 @@ class QueueRef(Value):
         """
         if isinstance(other, WebhookRef):
             return False
+        if self.transport != "sqs" or other.transport != "sqs":
+            return (self.queue, self.connection) == (other.queue, other.connection)
         if self.is_url and other.is_url:
             regions = {_url_region(self.queue), _url_region(other.queue)} - {None}
             same_path = urlsplit(self.queue).path.rstrip("/") == urlsplit(other.queue).path.rstrip("/")

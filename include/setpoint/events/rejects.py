@@ -14,6 +14,7 @@ REJECTS: dict[str, str] = {
     "unknown_policy": "The message names a policy that does not exist.",
     "unknown_target": "The message names a target that none of the policies that want it has.",
     "in_future": "The message gives a time more than five minutes ahead: a clock is wrong.",
+    "not_stored": "The ledger could not take the message in, again and again, though it takes others.",
     "kind_failed": "The event kind's own code raised an unexpected error.",
 }
 """Code to meaning. Each code stands in the ledger's rejects beside the message it was given for."""

@@ -11,6 +11,7 @@ from setpoint.events.arrivals import Arrival, Wanted
 from setpoint.events.contract import EventError
 from setpoint.events.intake import read_message, route_readings
 from setpoint.events.queues import Origin
+from setpoint.events.texts import one_line
 from setpoint.model import Event
 
 if TYPE_CHECKING:
@@ -191,3 +192,26 @@ def _refuse_future(events: Sequence[Event], now: datetime) -> None:
             f"this {ahead.kind} occurs at {ahead.occurred_at:%FT%TZ}, and it is {now:%FT%TZ} here: at most "
             f"{MAX_AHEAD.seconds // 60} minutes are taken for a clock that is ahead; correct the sender's",
         )
+
+
+def set_aside(
+    message: Message, *, inbox: Inbox, queue: Origin, source: str, error: Exception, deliveries: int, now: datetime
+) -> Refused:
+    """Put a message into the rejects that the ledger could not take in again and again, though it takes others.
+
+    :param error: what it fails with.
+    :raises Exception: it cannot take it as a reject either; the queue's own dead-letter queue gets it in the end.
+    """
+    why = EventError(
+        "not_stored",
+        one_line(f"delivered {deliveries} times, and the ledger could not take it in: {type(error).__name__}: {error}"),
+    )
+    arrival = Arrival(
+        message_id=message.message_id,
+        source=source,
+        body=message.body,
+        refused=(why.code, str(why)),
+        origin=queue.to_json(),
+    )
+    inbox.receive([arrival], now, window=None, listening=())
+    return Refused(message.message_id, why.code, str(why))

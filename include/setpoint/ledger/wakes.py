@@ -88,18 +88,16 @@ class News:
 class Wakes(Store):
     """Who is to be woken, and when."""
 
-    def claim_wakes(self, listening: Collection[str], now: datetime) -> frozenset[str]:
+    def claim_wakes(self, listening: Collection[str] | None, now: datetime) -> frozenset[str]:
         """Take it upon oneself to wake the policies that are due. Nobody else gets the same ones.
 
         One light query when nobody is.
 
-        :param listening: the policies that the caller can wake.
+        :param listening: the policies that the caller can wake; ``None`` for all.
         """
-        names = sorted(listening)
         with self._database.read() as connection:
-            due = connection.scalars(
-                select(WakeRow.policy).where(WakeRow.due_at <= now, WakeRow.policy.in_(names))
-            ).all()
+            found = connection.scalars(select(WakeRow.policy).where(WakeRow.due_at <= now))
+            due = [name for name in found if listening is None or name in listening]
         if not due:
             return frozenset()
         with self._database.write() as connection:

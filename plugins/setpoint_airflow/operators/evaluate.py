@@ -28,6 +28,8 @@ class PullMetricsOperator(PolicyOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         with self.runtime(context) as run:
             targets = run.reader.find(run.policy.targets)
+            if late := run.ledger.join_events(run.run_id, run.policy.name, utc_now()):
+                self.log.info("%d events came since the run began, and join it", len(late))
             batch = pull_batch(run.policy, targets, sources=run.sources, store=run.store, now=utc_now())
             run.ledger.record("batch", batch, run_id=run.run_id, policy=run.policy.name)
             self.log.info("Pulled %d points of %d series for %d targets", batch.rows, len(batch.series), len(targets))

@@ -6,7 +6,7 @@ Light to import, because the Dag files do: the provider, the ledger and the poli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable, Mapping
 from contextlib import aclosing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import structlog
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from setpoint.events.queues import QueueRef
+from setpoint_airflow.listening import listeners, listening
 
 if TYPE_CHECKING:
     from setpoint_airflow.queue_stream import WakeUp
@@ -58,23 +59,21 @@ class InboxTrigger(BaseEventTrigger):
         )
 
     def shared_stream_key(self) -> Hashable:
-        return ("setpoint.inbox", self.aws_conn_id, self.region_name, self.queue)
+        return _key(self.serialize()[1])
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[WakeUp, None]:
-        # In a thread, because it imports the policies' schema and would hold up every trigger of the process.
-        module = await asyncio.to_thread(import_module, "setpoint_airflow.queue_stream")
-        queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
-        async with aclosing(module.QueueStream(queue).wake_ups()) as wake_ups:
+        async with aclosing(_wake_ups(kwargs, lambda: listeners(_key(kwargs)))) as wake_ups:
             async for wake_up in wake_ups:
                 yield wake_up
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[WakeUp]) -> AsyncGenerator[TriggerEvent, None]:
         """Fire for this trigger's policy. Never raises: a filter that does takes its policy off the stream for good."""
         try:
-            async for wake_up in shared_stream:
-                if event := self._event(wake_up):
-                    yield event
+            with listening(self.shared_stream_key(), self.policy):
+                async for wake_up in shared_stream:
+                    if event := self._event(wake_up):
+                        yield event
         except Exception as error:  # a filter that raises is not started again by the triggerer
             log.exception(
                 "the shared stream ended; this policy reads the queue by itself from here on",
@@ -89,7 +88,7 @@ class InboxTrigger(BaseEventTrigger):
         """Read the queue alone, again and again. Only when Airflow cannot share the stream."""
         while True:
             try:
-                async with aclosing(self.open_shared_stream(self.serialize()[1])) as wake_ups:
+                async with aclosing(_wake_ups(self.serialize()[1], lambda: {self.policy})) as wake_ups:
                     async for wake_up in wake_ups:
                         if event := self._event(wake_up):
                             yield event
@@ -101,3 +100,20 @@ class InboxTrigger(BaseEventTrigger):
         if self.policy not in wake_up.policies:
             return None
         return TriggerEvent({"policy": self.policy, "reason": wake_up.reason})
+
+
+def _key(kwargs: Mapping[str, Any]) -> Hashable:
+    return ("setpoint.inbox", kwargs["aws_conn_id"], kwargs["region_name"], kwargs["queue"])
+
+
+async def _wake_ups(kwargs: Mapping[str, Any], here: Callable[[], Collection[str]]) -> AsyncGenerator[WakeUp, None]:
+    """The wake-ups of a trigger's queue.
+
+    :param here: the policies that can be woken by them, as it is now.
+    """
+    # In a thread, because it imports the policies' schema and would hold up every trigger of the process.
+    module = await asyncio.to_thread(import_module, "setpoint_airflow.queue_stream")
+    queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
+    async with aclosing(module.QueueStream(queue, listeners=here).wake_ups()) as wake_ups:
+        async for wake_up in wake_ups:
+            yield wake_up
