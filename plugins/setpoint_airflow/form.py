@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, DeltaTriggerTimetable, Param
 
-from setpoint_airflow.watch import policy_assets
+from setpoint_airflow.watch import any_of, policy_assets, their_assets
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
@@ -57,15 +57,14 @@ def trigger_form(policy: Policy) -> dict[str, Param]:
 
 def schedule_of(policy: Policy) -> Any:
     """Events and the clock at once, either of them, or neither."""
-    assets, triggers = policy_assets(policy), policy.triggers
+    triggers = policy.triggers
+    assets = any_of([*policy_assets(policy), *their_assets(policy)])
     timetable: CronTriggerTimetable | DeltaTriggerTimetable | None = None
     if triggers.every is not None:
         timetable = DeltaTriggerTimetable(triggers.every)
     elif triggers.cron is not None:
         timetable = CronTriggerTimetable(triggers.cron, timezone="UTC")
-    if timetable is None:
-        return assets or None
-    return AssetOrTimeSchedule(timetable=timetable, assets=assets) if assets else timetable
+    return assets if timetable is None else AssetOrTimeSchedule(timetable=timetable, assets=assets)
 
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetWatcher
+from airflow.sdk import Asset, AssetAny, AssetWatcher
 
 from setpoint.events.queues import QueueRef, queues_of
 from setpoint.model import digest
@@ -28,6 +28,18 @@ def policy_assets(policy: Policy) -> list[Asset]:
             watchers=[_watcher(policy.name, queue) for queue in queues_of(policy)],
         )
     ]
+
+
+def their_assets(policy: Policy) -> list[Any]:
+    """The assets of other Dags that wake the policy: references, so that theirs may be defined however they are."""
+    return [
+        Asset.ref(name=one.name) if one.name is not None else Asset.ref(uri=one.uri) for one in policy.triggers.assets
+    ]
+
+
+def any_of(assets: list[Any]) -> Any:
+    """What a Dag is scheduled on that any of some assets wakes. (In a list, all of them would have to be updated.)"""
+    return AssetAny(*assets) if len(assets) > 1 else assets
 
 
 def _watcher(policy: str, queue: QueueRef) -> AssetWatcher:

@@ -171,3 +171,11 @@ def test_text_from_the_file_stays_on_its_line(write) -> None:
 def test_a_strategy_with_a_window_that_is_long_enough_is_left_alone(write) -> None:
     """The negative control: as many points as the window has are allowed."""
     assert load_policy(write(("for: 3 of 5", "for: 10 of 10"))).policy.name == "web"
+
+
+def test_capacity_for_other_dags_data_stays_within_the_limits(write) -> None:
+    """What the guards would cut is a mistake of the policy, and said before it matters."""
+    triggers = "triggers: {assets: [{name: orders, at_least: 5}, {name: clicks, at_least: 50}]}\nlimits:"
+    problems = problems_of(write(("limits:", triggers)))
+    assert list(problems) == ["triggers.assets[1].at_least"]
+    assert "limits.max (20)" in problems["triggers.assets[1].at_least"].message

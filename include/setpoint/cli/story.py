@@ -12,7 +12,7 @@ from setpoint.cli.output import text
 
 if TYPE_CHECKING:
     from setpoint.ledger import ChangeStory, Explanation
-    from setpoint.model import Decision, Outcome
+    from setpoint.model import Decision, Outcome, Request
 
 _MOST_TARGETS = 25
 """Targets listed in a whole run's story; a run of a thousand that hold needs no thousand lines."""
@@ -47,10 +47,13 @@ def _events(tree: Tree, told: Explanation) -> None:
         branch = _branch(tree, "event", f"{event.occurred_at:%F %T} {event.kind}{summary} ({one.state})")
         branch.add(text(f"from {event.source}, received {event.received_at:%T}, id {event.event_id}", "dim"))
         if event.request is not None:
-            wanted = event.request.wanted_units
-            branch.add(
-                text(f"asked for {'a look' if wanted is None else wanted} by {event.request.requested_by or '?'}")
-            )
+            branch.add(text(f"asked for {_asked(event.request)} by {event.request.requested_by or '?'}"))
+
+
+def _asked(request: Request) -> str:
+    if request.at_least_units is not None:
+        return f"at least {request.at_least_units}"
+    return "a look" if request.wanted_units is None else str(request.wanted_units)
 
 
 def _run(tree: Tree, told: Explanation) -> None:

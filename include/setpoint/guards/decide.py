@@ -152,7 +152,7 @@ def _answer(proposal: Proposal, candidate: Candidate) -> _Answer:
 
 
 def _propose(policy: Policy, found: Sequence[Signal], state: TargetState, request: Request | None) -> Proposal:
-    if request and request.wanted_units is not None:
+    if request and request.wants_capacity:
         return propose_requested(request, state)
     known = {(one.metric, one.aggregate): one for one in found if one.value is not None and math.isfinite(one.value)}
     missing = [pair for pair in policy.scale.signals_wanted() if pair not in known]

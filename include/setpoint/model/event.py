@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, JsonValue
+from typing import Self
+
+from pydantic import Field, JsonValue, model_validator
 
 from setpoint.model.base import Name, Units, UtcDatetime, Value
 
@@ -14,9 +16,22 @@ class Request(Value):
     """Targets to look at; empty means the policy's whole fleet."""
     wanted_units: Units | None = None
     """The capacity wanted; ``None`` lets the policy's strategy decide."""
+    at_least_units: Units | None = None
+    """The capacity wanted at least; a target that has more keeps it. Not together with ``wanted_units``."""
     dry_run: bool = False
     reason: str = Field(default="", max_length=500)
     requested_by: str = ""
+
+    @model_validator(mode="after")
+    def _one_capacity(self) -> Self:
+        if self.wanted_units is not None and self.at_least_units is not None:
+            raise ValueError("a request wants a capacity, or at least a capacity, and not both")
+        return self
+
+    @property
+    def wants_capacity(self) -> bool:
+        """Whether it names a capacity; otherwise it asks for a look, and the policy's strategy decides."""
+        return self.wanted_units is not None or self.at_least_units is not None
 
 
 class Event(Value):

@@ -37,13 +37,26 @@ def check_references(data: Any) -> list[Finding]:
     if not isinstance(data, dict):
         return []
     metrics = dict(_items(data.get("metrics")))
-    findings: list[Finding] = []
+    findings: list[Finding] = [*_within_limits(data)]
     if metrics:
         findings += _unknown_metrics(data, tuple(metrics))
         findings += _points_wanted(data, metrics)
         findings += _fresh_enough(data, metrics)
         findings += _samples_wanted(data, metrics)
     return findings
+
+
+def _within_limits(data: dict[str, Any]) -> Iterator[Finding]:
+    """What data of another Dag asks for stays below ``limits.max``: the guards would cut it, and nobody would know."""
+    most, assets = _get(data.get("limits"), "max"), _get(data.get("triggers"), "assets")
+    for index, asset in enumerate(assets if isinstance(assets, list) else ()):
+        wanted = _get(asset, "at_least")
+        if isinstance(wanted, int) and isinstance(most, int) and wanted > most:
+            yield Finding(
+                ("triggers", "assets", index, "at_least"),
+                f"is above limits.max ({most})",
+                f"at most {most}, or a higher limits.max",
+            )
 
 
 def _items(section: Any) -> Iterator[tuple[str, Any]]:

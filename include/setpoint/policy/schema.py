@@ -16,6 +16,7 @@ from pydantic import Field, FiniteFloat, model_validator
 from setpoint.events import EVENTS
 from setpoint.events.contract import EventConfig
 from setpoint.model.base import Units, Value
+from setpoint.policy.assets import AssetTrigger
 from setpoint.policy.choice import OneOf
 from setpoint.policy.fields import Aggregate, Duration, Ratio, Step, refuse
 from setpoint.sources import SOURCES
@@ -36,10 +37,13 @@ MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class Triggers(Value):
-    """What starts a run: events, a schedule, or both. A person and the REST API always can."""
+    """What starts a run: events, data of other Dags, a schedule. A person and the REST API always can."""
 
     events: tuple[Annotated[EventConfig, OneOf(EVENTS, "kind")], ...] = Field(
         default=(), description="the events that wake this policy"
+    )
+    assets: tuple[AssetTrigger, ...] = Field(
+        default=(), max_length=20, description="assets of other Dags that wake this policy when they are updated"
     )
     every: Duration | None = Field(default=None, description="run on a fixed interval")
     cron: str | None = Field(default=None, max_length=100, description="run on a cron expression, in UTC")

@@ -13,6 +13,7 @@ from setpoint.events.contract import EventError
 from setpoint.events.manual import asset_event, manual_event, schedule_event, was_posted
 from setpoint.model import Event
 from setpoint.steps.intake import take_in
+from setpoint_airflow.asset_updates import asset_updates
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.runtime import Runtime, utc_now
 
@@ -21,7 +22,7 @@ LOOK_BACK = timedelta(hours=1)
 
 
 class TakeEventsOperator(PolicyOperator):
-    """Take the events this run is about: from the inbox, the trigger form, the schedule, or an asset event over REST.
+    """Take the events this run is about: from the inbox, the trigger form, the schedule, or an asset.
 
     A run that was woken for events another run already took has nothing to do and skips the rest.
     """
@@ -67,7 +68,7 @@ def _direct_events(context: Context, run: Runtime, trigger: str, now: datetime) 
         except EventError as error:
             raise AirflowFailException(str(error)) from error
         return [event]
-    found = _posted_events(context, run, now)
+    found = _posted_events(context, run, now) + asset_updates(run.policy, run.ledger, now, LOOK_BACK)
     if trigger in ("scheduled", "backfill"):
         found.append(schedule_event(policy, run_id=run.run_id, at=dag_run.run_after, received_at=now))
     return found
