@@ -16,7 +16,10 @@ from pathlib import Path
 from chaos_matrix import AWS_ROWS, EARLY, LATE, POINT_ROWS, ROWS, VICTIMS
 from chaos_page import matrix_text, write_page
 from chaos_rounds import Cell, fault_round, kill_round
-from chaos_system import running_system
+from chaos_system import running_system, until
+from chaos_witness import Witness
+
+JUDGED_SECONDS = 180.0
 
 
 def say(line: str) -> None:
@@ -40,6 +43,8 @@ def main() -> int:
         if not asked.no_aws:
             say("AWS misbehaves")
             cells += _shown(fault_round(system, AWS_ROWS, say))
+        say("waiting until setpoint.reconcile has judged the last roll-back")
+        until(Witness(system).rollbacks_are_judged, "an outcome of every roll-back", JUDGED_SECONDS)
         restarts = dict(system.keeper.restarts)
     minutes = (time.monotonic() - began) / 60
     print(matrix_text(cells, restarts, minutes))

@@ -25,12 +25,16 @@ LEDGER_CHECKS: Mapping[str, str] = {
     "changes unfinished": """SELECT count(*) FROM setpoint_changes WHERE policy = :policy
         AND state IN ('planned', 'applying', 'applied')""",
     "changes without outcome": """SELECT count(*) FROM setpoint_changes c WHERE policy = :policy AND state = 'settled'
-        AND NOT EXISTS (SELECT 1 FROM setpoint_outcomes o WHERE o.change_id = c.change_id)""",
+        AND reverts IS NULL AND NOT EXISTS (SELECT 1 FROM setpoint_outcomes o WHERE o.change_id = c.change_id)""",
     "decisions without reason": """SELECT count(*) FROM setpoint_entries WHERE policy = :policy AND kind = 'decision'
         AND coalesce(json_array_length((value::json) -> 'reasons'), 0) = 0""",
     "leases held": "SELECT count(*) FROM setpoint_leases WHERE target = :policy AND released_at IS NULL",
 }
 """Each counts what must not be there when a row is quiet. A row's fleet has its policy's name."""
+
+UNJUDGED_ROLLBACKS = """SELECT count(*) FROM setpoint_changes c WHERE state = 'settled' AND reverts IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM setpoint_outcomes o WHERE o.change_id = c.change_id)"""
+"""Roll-backs are judged by setpoint.reconcile, after its grace: looked at once, at the end."""
 
 EVENTS_KNOWN = "SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy"
 SETTLED = """SELECT count(*) FROM setpoint_changes WHERE policy = :policy AND state = 'settled'"""
@@ -76,6 +80,11 @@ class Witness:
             row.name: _seen(row, changes.get(row.name, 0), self._system, told[row.name], tasks, left[row.queue])
             for row in rows
         }
+
+    def rollbacks_are_judged(self) -> bool:
+        """Whether every roll-back has its outcome."""
+        with self._engine.connect() as connection:
+            return not connection.execute(text(UNJUDGED_ROLLBACKS)).scalar_one()
 
     def _ledger(self, rows: list[Row]) -> dict[str, dict[str, int]]:
         queries = {**LEDGER_CHECKS, "known": EVENTS_KNOWN, "settled": SETTLED}
