@@ -128,3 +128,10 @@ def test_only_faults_of_calls_are_counted(calm_lab: LabProcess) -> None:
     """A metric outage has no calls to count, and asking for some is refused with what to use."""
     with pytest.raises((LabError, ValueError), match="use duration_seconds"):
         calm_lab.client.fault(FaultKind.METRIC_OUTAGE, "shop", times=3)
+
+
+def test_the_command_names_every_fault() -> None:
+    """Whoever asks `setpoint lab --help` what can go wrong is told all of it."""
+    from setpoint.cli.lab import lab
+
+    assert [kind for kind in FaultKind if kind not in str(lab.__doc__)] == []

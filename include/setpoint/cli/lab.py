@@ -35,6 +35,12 @@ def lab(
         setpoint lab --port 5066 --config fleets.json
 
         curl -s http://127.0.0.1:5055/_lab/state
+
+    POST to /_lab/faults what shall go wrong, for one fleet or for all: for
+    the metrics metric_outage, zeros, stale, out_of_range, spike, partial_data,
+    internal_error or forbidden; for the API throttling, api_down, cut_off,
+    slow, lost_answer or wrong_capacity (for some actions or times only);
+    for the fleet launch_failure or bad_change. DELETE ends it.
     """
     from pydantic import ValidationError
 
