@@ -23,7 +23,7 @@ from setpoint.events.rejects import REJECTS
 from setpoint.model import Event
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KINDS = [name for name in EVENTS if name.startswith("aws.")]
+KINDS = [*(name for name in EVENTS if name.startswith("aws.")), "eventbridge"]
 MAX_KEPT_CHARACTERS = 60_000
 
 _json = st.recursive(

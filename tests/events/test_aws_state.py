@@ -276,3 +276,25 @@ def test_an_event_about_a_group_reaches_the_policies_of_that_group(
     for one in (named, other, tagged):
         one.targets.kind = "aws.autoscaling_group"
     assert route(event, [named, other, tagged]) == ("named", "tagged")
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        ({"$.detail.severity": {"above": 7}}, True),
+        ({"$.detail.severity": {"above": 8}}, False),
+        ({"$['detail-type']": "GuardDuty Finding", "$.region": ["eu-west-1", "eu-west-2"]}, True),
+        ({"$.detail.resource.instanceDetails.tags[?@.key == 'tier'].value": "web"}, True),
+        ({"$.detail.service.archived": True}, False),
+        ({"$.detail.note": {"suffix": "end"}}, True),
+        ({"$.time": {"prefix": "2026-03-01T12:40"}}, True),
+    ],
+)
+def test_any_event_is_filtered_by_its_content(
+    where: dict[str, Any], wanted: bool, message: Messages, read: Read
+) -> None:
+    """The generic kind looks into the envelope as AWS writes it, also at what is too large to be kept."""
+    finding = message("aws.guardduty/finding")
+    finding["detail"]["note"] = "x" * 20_000 + "end"
+    (event,) = [one for one in read(finding) if one.kind == "eventbridge"]
+    assert wants(event, where=where) is wanted
