@@ -93,7 +93,7 @@ def current_policies() -> Sequence[Policy]:
 class QueueStream:
     """One queue's messages into the inbox.
 
-    :param queue: the queue as the policies name it.
+    :param queue: the queue as the policies name it; ``None`` reads none, and only looks who is to be woken.
     :param open_ledger: opens the ledger; called in a thread, again after it failed.
     :param policies: the policies as they are now; called in a thread for every batch.
     :param listeners: the policies that can be woken here, as it is now; ``None`` for all.
@@ -101,7 +101,7 @@ class QueueStream:
 
     def __init__(
         self,
-        queue: QueueRef,
+        queue: QueueRef | None,
         *,
         open_ledger: Callable[[], StreamLedger] = open_default_ledger,
         policies: Callable[[], Sequence[Policy]] = current_policies,
@@ -118,12 +118,14 @@ class QueueStream:
         self._connection = AsyncExitStack()
         self._connected: MessageQueue | None = None
         self._wake_ups: asyncio.Queue[WakeUp] = asyncio.Queue(_UNREAD_WAKE_UPS)
-        self._log = log.bind(queue=queue.queue, connection=queue.connection)
+        self._log = log.bind(queue=queue.queue, connection=queue.connection) if queue else log
 
     async def wake_ups(self) -> AsyncGenerator[WakeUp, None]:
         """Read the queue and the ledger, and say whom to wake. Ends only when it is closed or cancelled."""
         await asyncio.sleep(self._timings.grace)
-        working = [asyncio.create_task(self._read()), asyncio.create_task(self._look())]
+        working = [asyncio.create_task(self._look())]
+        if self._queue is not None:
+            working.append(asyncio.create_task(self._read(self._queue)))
         try:
             while True:
                 next_one = asyncio.create_task(self._wake_ups.get())
@@ -141,7 +143,7 @@ class QueueStream:
             await asyncio.gather(*working, return_exceptions=True)
             await self._close()
 
-    async def _read(self) -> None:
+    async def _read(self, named: QueueRef) -> None:
         failures = 0
         while True:
             try:
@@ -150,13 +152,13 @@ class QueueStream:
                     # While the ledger is down no message is received, so none uses up its receives and lands in the
                     # dead-letter queue.
                     await asyncio.to_thread(ledger.pending_policies)
-                queue = await self._ready_queue()
+                queue = await self._ready_queue(named)
                 if received := await self._receive(queue):
-                    await self._take(queue, ledger, received)
+                    await self._take(named, queue, ledger, received)
                 failures = 0
             except Exception as error:  # noqa: BLE001  # the stream outlives the ledger's, the queue's and our own errors
                 failures += 1
-                await self._recover(error, failures)
+                await self._recover(named, error, failures)
 
     async def _look(self) -> None:
         failures, next_sweep, starting = 0, 0.0, True
@@ -202,8 +204,10 @@ class QueueStream:
                 received += one
         return received
 
-    async def _take(self, queue: MessageQueue, ledger: StreamLedger, received: Sequence[Received]) -> None:
-        counter = Counter(ledger, self._queue, queue.url, self._policies, load_settings().dedupe_window)
+    async def _take(
+        self, named: QueueRef, queue: MessageQueue, ledger: StreamLedger, received: Sequence[Received]
+    ) -> None:
+        counter = Counter(ledger, named, queue.url, self._policies, load_settings().dedupe_window)
         committed = await asyncio.to_thread(counter.commit, received, self._listeners())
         if committed.taken.woken:
             await self._wake_ups.put(WakeUp(committed.taken.woken, "event"))
@@ -242,20 +246,20 @@ class QueueStream:
                 self._ledger = await asyncio.to_thread(self._open_ledger)
             return self._ledger
 
-    async def _ready_queue(self) -> MessageQueue:
+    async def _ready_queue(self, named: QueueRef) -> MessageQueue:
         if self._connected is None:
-            kind = await asyncio.to_thread(QUEUES.load, self._queue.transport)
-            connected: MessageQueue = await self._connection.enter_async_context(kind.open(self._queue))
+            kind = await asyncio.to_thread(QUEUES.load, named.transport)
+            connected: MessageQueue = await self._connection.enter_async_context(kind.open(named))
             self._connected = connected
             self._log.info("reading the queue", url=connected.url)
         return self._connected
 
-    async def _recover(self, error: Exception, failures: int) -> None:
+    async def _recover(self, named: QueueRef, error: Exception, failures: int) -> None:
         delay = self._delay(failures)
         self._log.error(
             "the queue cannot be taken in",
             error=f"{type(error).__name__}: {error}",
-            todo=self._advice(error),
+            todo=_advice(named, error),
             failures_in_a_row=failures,
             again_in_seconds=round(delay, 1),
         )
@@ -265,12 +269,6 @@ class QueueStream:
     def _delay(self, failures: int) -> float:
         delay = min(self._timings.backoff_first * 2 ** min(failures - 1, 10), self._timings.backoff_most)
         return float(delay * random.uniform(0.5, 1))  # noqa: S311  # so that many streams do not come back at one moment
-
-    def _advice(self, error: Exception) -> str:
-        try:
-            return str(QUEUES.load(self._queue.transport).advice(error, self._queue))
-        except (LookupError, ImportError) as unknown:
-            return str(unknown)
 
     async def _disconnect(self) -> None:
         connection, self._connection, self._connected = self._connection, AsyncExitStack(), None
@@ -283,3 +281,10 @@ class QueueStream:
         await self._disconnect()
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
+
+
+def _advice(queue: QueueRef, error: Exception) -> str:
+    try:
+        return str(QUEUES.load(queue.transport).advice(error, queue))
+    except (LookupError, ImportError) as unknown:
+        return str(unknown)

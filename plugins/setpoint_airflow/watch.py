@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAny, AssetWatcher
 
-from setpoint.events.queues import QueueRef, queues_of
+from setpoint.events.queues import QueueRef, queues_of, senders_of
 from setpoint.model import digest
 from setpoint_airflow.triggers.inbox import InboxTrigger
 
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 def policy_assets(policy: Policy) -> list[Asset]:
     """The asset a policy's Dag waits for, watched on every queue the policy listens on.
 
-    There is one without watchers too, when the policy listens on no queue: an asset event posted through the REST API
-    wakes it.
+    A policy whose events come through the webhook, or with other Dags' assets, has a watcher that looks for what waits
+    in the ledger. There is an asset without watchers too, when the policy listens to nothing: an asset event posted
+    through the REST API wakes it.
     """
     return [
         # Without a URI: to look at one's scheme, Airflow imports every provider's assets, boto3 with them.
         Asset(
             name=f"setpoint-{policy.name}",
             group="setpoint",
-            watchers=[_watcher(policy.name, queue) for queue in queues_of(policy)],
+            watchers=_watchers(policy),
         )
     ]
 
@@ -40,6 +41,15 @@ def their_assets(policy: Policy) -> list[Any]:
 def any_of(assets: list[Any]) -> Any:
     """What a Dag is scheduled on that any of some assets wakes. (In a list, all of them would have to be updated.)"""
     return AssetAny(*assets) if len(assets) > 1 else assets
+
+
+def _watchers(policy: Policy) -> list[AssetWatcher]:
+    queues = queues_of(policy)
+    if not queues and (senders_of(policy) or policy.triggers.assets):
+        return [
+            AssetWatcher(name=f"setpoint-{policy.name}-ledger", trigger=InboxTrigger(policy=policy.name, queue=None))
+        ]
+    return [_watcher(policy.name, queue) for queue in queues]
 
 
 def _watcher(policy: str, queue: QueueRef) -> AssetWatcher:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from airflow.serialization.serialized_objects import BaseSerialization
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow.triggers.shared_stream import SharedStreamManager
 
+from setpoint.events.arrivals import Arrival, Wanted
 from setpoint.ledger import Ledger
+from setpoint.model import Event
 from setpoint.policy.loader import load_policies
 from setpoint_airflow.triggers.inbox import InboxTrigger
 from setpoint_airflow.watch import policy_assets
@@ -24,6 +27,7 @@ TRIGGERS = [
     InboxTrigger(policy="web", queue="events"),
     InboxTrigger(policy="web", queue="events", aws_conn_id="other", region_name="eu-west-1"),
     InboxTrigger(policy="api", queue="https://sqs.eu-west-1.amazonaws.com/123456789012/events"),
+    InboxTrigger(policy="api", queue=None),
 ]
 
 
@@ -45,7 +49,7 @@ def test_triggers_of_one_queue_share_a_stream() -> None:
     """The policy is not part of the key; queue, connection and region are."""
     one, other = (InboxTrigger(policy=name, queue="q") for name in ("a", "b"))
     assert one.shared_stream_key() == other.shared_stream_key()
-    assert len({trigger.shared_stream_key() for trigger in [one, *TRIGGERS]}) == 4
+    assert len({trigger.shared_stream_key() for trigger in [one, *TRIGGERS]}) == 5
 
 
 def test_a_policys_asset_watches_each_of_its_queues(policies: Path, unmade_queue: Any) -> None:
@@ -76,6 +80,52 @@ def test_a_policy_without_a_queue_still_has_its_asset(policies: Path) -> None:
     assert policy is not None
     (asset,) = policy_assets(policy.policy)
     assert asset.watchers == []
+
+
+@pytest.mark.parametrize(
+    "triggers",
+    ["{events: [{kind: json, webhook: tool}]}", "{assets: [{name: orders}]}"],
+    ids=["webhook", "asset"],
+)
+def test_a_policy_of_the_webhook_or_of_assets_is_watched_over(policies: Path, triggers: str) -> None:
+    """No queue brings its events: one stream of all such policies looks for what waits in the ledger."""
+    path = policies / "web.yaml"
+    before, rest = path.read_text(encoding="utf-8").split("triggers:")
+    path.write_text(f"{before}triggers: {triggers}\nmetrics:{rest.split('metrics:')[1]}", encoding="utf-8")
+    policy = load_policies(policies).named("web")
+    assert policy is not None
+    (asset,) = policy_assets(policy.policy)
+    (watcher,) = asset.watchers
+    assert (watcher.trigger.policy, watcher.trigger.queue) == ("web", None)
+    assert watcher.trigger.shared_stream_key() == InboxTrigger(policy="api", queue=None).shared_stream_key()
+
+
+def test_what_waits_in_the_ledger_wakes_without_a_queue(ledger: Ledger, policies: Path) -> None:
+    """An event that the API server could wake nobody for, its process having died, fires the policy's trigger."""
+    now = datetime.now(UTC)
+    event = Event(
+        event_id="e-1", kind="json", source="webhook:tool", policy="web", occurred_at=now, received_at=now, summary="x"
+    )
+    arrival = Arrival(message_id="m-1", source="webhook:tool", body="{}", events=((event, (Wanted(policy="web"),)),))
+    ledger.receive([arrival], now, listening=())
+    fired: list[Any] = []
+
+    async def scenario() -> None:
+        manager, trigger = SharedStreamManager(), InboxTrigger(policy="web", queue=None)
+
+        async def run() -> None:
+            stream = manager.subscribe(trigger_id=1, trigger=trigger, key=trigger.shared_stream_key())
+            async for event in trigger.filter_shared_stream(stream):
+                fired.append(event.payload)
+
+        running = asyncio.create_task(run())
+        await asyncio.wait_for(_until(lambda: bool(fired)), 40)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await manager.stop_all()
+
+    asyncio.run(scenario())
+    assert fired[0]["policy"] == "web"
 
 
 @pytest.mark.usefixtures("policies")

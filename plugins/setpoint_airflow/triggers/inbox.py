@@ -33,13 +33,14 @@ class InboxTrigger(BaseEventTrigger):
     no harm.
 
     :param policy: the policy to wake.
-    :param queue: the SQS queue's name, or its URL.
+    :param queue: the SQS queue's name, or its URL; ``None`` for a policy whose events come another way, through the
+        webhook or with other Dags' assets: then the stream only looks for what waits in the ledger.
     :param aws_conn_id: the Airflow connection that reads the queue.
     :param region_name: the queue's region; the connection's own when ``None``.
     """
 
     def __init__(
-        self, *, policy: str, queue: str, aws_conn_id: str = "aws_default", region_name: str | None = None
+        self, *, policy: str, queue: str | None, aws_conn_id: str = "aws_default", region_name: str | None = None
     ) -> None:
         super().__init__()
         self.policy = policy
@@ -103,6 +104,8 @@ class InboxTrigger(BaseEventTrigger):
 
 
 def _key(kwargs: Mapping[str, Any]) -> Hashable:
+    if kwargs["queue"] is None:
+        return ("setpoint.inbox", "ledger")
     return ("setpoint.inbox", kwargs["aws_conn_id"], kwargs["region_name"], kwargs["queue"])
 
 
@@ -113,7 +116,9 @@ async def _wake_ups(kwargs: Mapping[str, Any], here: Callable[[], Collection[str
     """
     # In a thread, because it imports the policies' schema and would hold up every trigger of the process.
     module = await asyncio.to_thread(import_module, "setpoint_airflow.queue_stream")
-    queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
+    queue = None
+    if kwargs["queue"] is not None:
+        queue = QueueRef(connection=kwargs["aws_conn_id"], region=kwargs["region_name"], queue=kwargs["queue"])
     async with aclosing(module.QueueStream(queue, listeners=here).wake_ups()) as wake_ups:
         async for wake_up in wake_ups:
             yield wake_up
