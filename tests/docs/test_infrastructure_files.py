@@ -98,3 +98,10 @@ def test_both_languages_forward_logs_by_the_same_code() -> None:
     (function,) = [one for one in RESOURCES if one.type == "aws_lambda_function"]
     assert function.arguments["handler"] == "forward_logs.handler"
     assert "def handler(event, context):" in code
+
+
+def test_every_file_is_shown_on_the_page() -> None:
+    """Whole: the reference's own check keeps what is shown equal to the file."""
+    page = (FOLDER / "README.md").read_text()
+    files = [path for folder in ("cloudformation", "terraform") for path in (FOLDER / folder).iterdir()]
+    assert [path.name for path in files if path.is_file() and path.read_text() not in page] == []
