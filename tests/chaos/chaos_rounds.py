@@ -56,17 +56,18 @@ def kill_round(system: System, rows: Sequence[Row], victim: Victim, say: Say) ->
     for row in rows:
         system.send_breach(row)
     try:
-        _wait_for_arrivals(system, rows)
+        missing = _wait_for_arrivals(system, rows)
+        there = [row for row in rows if row.name not in missing]
         if victim not in ("task process", "supervisor"):
-            _hand_over(system, rows)
-        say(f"  every point is reached; killing the {victim}")
-        _kill(system, rows, victim)
+            _hand_over(system, there)
+        say(f"  {len(there)} of {len(rows)} points are reached; killing the {victim}")
+        _kill(system, there, victim)
     finally:
         for row in rows:
             system.failpoint(row).let_go()
     if victim == "database":
         system.restart_database()
-    return _watch(system, witness, rows, victim, before, say)
+    return _watch(system, witness, rows, victim, before, say, missing)
 
 
 def fault_round(system: System, rows: Sequence[Row], say: Say) -> list[Cell]:
@@ -85,7 +86,7 @@ def fault_round(system: System, rows: Sequence[Row], say: Say) -> list[Cell]:
     for row in rows:
         system.send_breach(row)
     closed_at = time.monotonic()
-    _wait_for_arrivals(system, stopped)
+    missing = _wait_for_arrivals(system, stopped)
     for row in stopped:
         system.lab.client.add_fault(
             FaultRequest.model_validate({"kind": "wrong_capacity", "wrong_units": 2, "times": 1, "fleet": row.name})
@@ -94,17 +95,18 @@ def fault_round(system: System, rows: Sequence[Row], say: Say) -> list[Cell]:
     if gated:
         time.sleep(max(0.0, closed_at + GATE_SECONDS - time.monotonic()))
         system.gate.open()
-    return _watch(system, witness, rows, "AWS", before, say)
+    return _watch(system, witness, rows, "AWS", before, say, missing)
 
 
-def _wait_for_arrivals(system: System, rows: Sequence[Row]) -> None:
-    def missing() -> list[str]:
-        return [row.title for row in rows if system.failpoint(row).arrival() is None]
+def _wait_for_arrivals(system: System, rows: Sequence[Row]) -> frozenset[str]:
+    """Wait until a process stands at every point, and say at which none does."""
 
-    try:
+    def missing() -> frozenset[str]:
+        return frozenset(row.name for row in rows if system.failpoint(row).arrival() is None)
+
+    with contextlib.suppress(StackTimeoutError):
         until(lambda: not missing(), "a process at every point", ARRIVE_SECONDS)
-    except StackTimeoutError as error:
-        raise StackTimeoutError(f"{error}; nobody came to {', '.join(missing())}") from None
+    return missing()
 
 
 def _hand_over(system: System, rows: Sequence[Row]) -> None:
@@ -149,7 +151,13 @@ def _end(pids: set[int]) -> None:
 
 
 def _watch(
-    system: System, witness: Witness, rows: list[Row], victim: str, before: dict[str, int], say: Say
+    system: System,
+    witness: Witness,
+    rows: list[Row],
+    victim: str,
+    before: dict[str, int],
+    say: Say,
+    missing: frozenset[str],
 ) -> list[Cell]:
     recovered = _until_quiet(witness, rows, RECOVER_SECONDS)
     say(f"  recovered: {_told(recovered)}; now the next breach")
@@ -161,6 +169,7 @@ def _watch(
     cells = []
     for row in rows:
         changes = seen[row.name].changes - before.get(row.name, 0)
+        unproven = (f"nobody came to {row.point}, so nothing was killed there",) if row.name in missing else ()
         cells.append(
             Cell(
                 row=row.title,
@@ -170,7 +179,7 @@ def _watch(
                 expected=2 * row.changes_a_breach,
                 recovered_seconds=recovered[row.name],
                 next_seconds=again[row.name],
-                problems=seen[row.name].problems,
+                problems=(*unproven, *seen[row.name].problems),
             )
         )
     return cells

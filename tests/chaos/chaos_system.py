@@ -87,6 +87,7 @@ class Gate:
                 others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
                 for one in others:
                     one.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
 
             self._run(cut())
 
