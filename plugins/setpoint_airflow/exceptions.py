@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from airflow.sdk.exceptions import AirflowFailException
 
 
+class PermanentError(AirflowFailException):
+    """The same fails again until somebody mends what the message says. Airflow does not try the task again."""
+
+
 class ChangesFailedError(Exception):
     """Some changes of a chunk failed, or it is not known what became of them.
 
@@ -33,6 +37,20 @@ class ChangesFailedError(Exception):
 
 def _changes_failed(failed: Sequence[str], unknown: Sequence[str]) -> ChangesFailedError:
     return ChangesFailedError(failed=failed, unknown=unknown)
+
+
+class ChangesFailedForGoodError(ChangesFailedError, AirflowFailException):
+    """Some changes of a chunk failed for good, and all others have ended. Airflow does not try the task again."""
+
+    def __init__(self, *, failed: Sequence[str]) -> None:
+        super().__init__(failed=failed, unknown=())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_changes_failed_for_good, (self.failed,))
+
+
+def _changes_failed_for_good(failed: Sequence[str]) -> ChangesFailedForGoodError:
+    return ChangesFailedForGoodError(failed=failed)
 
 
 class RunFailedError(AirflowFailException):

@@ -15,6 +15,9 @@ from setpoint.targets.contract import Target, TargetError, TargetReader
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 ATTEMPTS = 5
+CHANGE_CONNECT_SECONDS = 3
+CHANGE_READ_SECONDS = 10
+"""What a client that can change something waits; the arithmetic of :mod:`setpoint.ledger.leases` counts on both."""
 _READS = ("Describe", "Get", "List")
 
 
@@ -29,8 +32,10 @@ class MutationRefusedError(Exception):
 def client(service: str, connection: str, region: str | None, *, read_only: bool = False) -> Any:
     """A boto3 client with the credentials of an Airflow connection.
 
-    Connecting takes 5 s at most, an answer 20 s, and botocore's standard mode makes 5 attempts; the connection's own
-    ``config_kwargs`` go before these.
+    A client for reading connects within 5 s, waits 20 s for an answer, and botocore's standard mode makes 5 attempts;
+    the connection's own ``config_kwargs`` go before these. A client that can change something connects within 3 s,
+    waits 10 s and sends each request once, whatever the connection says: a changing call is only repeated by whoever
+    has read first, and must end before its lease does.
 
     :param region: ``None`` takes the connection's own.
     :param read_only: refuse, before it is sent, every operation that does not describe, get or list.
@@ -48,6 +53,15 @@ def client(service: str, connection: str, region: str | None, *, read_only: bool
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra=f"setpoint/{__version__}",
     )
+    wanted = ours.merge(hook.config)
+    if not read_only:
+        wanted = wanted.merge(
+            Config(
+                connect_timeout=CHANGE_CONNECT_SECONDS,
+                read_timeout=CHANGE_READ_SECONDS,
+                retries={"mode": "standard", "total_max_attempts": 1},
+            )
+        )
     try:
         # Not get_client_type: for its user agent it looks through the whole call stack and reads the source files in
         # it, which took half a task's time (0.4 s).
@@ -56,7 +70,7 @@ def client(service: str, connection: str, region: str | None, *, read_only: bool
         built = session.client(
             service,
             endpoint_url=hook.conn_config.get_service_endpoint_url(service_name=service),
-            config=ours.merge(hook.config),
+            config=wanted,
             verify=hook.verify,
         )
     except NoRegionError as error:

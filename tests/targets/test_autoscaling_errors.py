@@ -153,7 +153,7 @@ def test_reading_while_throttled_is_raised() -> None:
 @pytest.mark.parametrize(
     ("raised", "retryable", "words"),
     [
-        (NoCredentialsError(), False, "Set login .* of the policy's connection"),
+        (NoCredentialsError(), False, "Set login .* of the connection the policy names"),
         (ConnectTimeoutError(endpoint_url="https://autoscaling"), True, "try again later"),
         (ReadTimeoutError(endpoint_url="https://autoscaling"), True, "try again later"),
         (SSLError(endpoint_url="https://autoscaling", error="bad certificate"), False, "verify setting"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from setpoint.aws_errors import advice, classify
+from setpoint.aws_errors import advice, error_code, handling_of
 from setpoint.model import Window
 from setpoint.sources.cloudwatch_metric import CloudWatchMetric, dimension_problem
 from setpoint.sources.contract import Fetched, MetricConfig, SourceError
@@ -111,31 +111,25 @@ class CloudWatchSource:
             request["NextToken"] = token
 
     def _page(self, request: dict[str, Any], call: Call) -> dict[str, Any]:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-        from botocore.exceptions import ConnectionError as NoConnectionError
+        from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
 
         try:
             page: dict[str, Any] = self._client.get_metric_data(**request)
         except ClientError as error:
             raise self._refused(error, call) from error
-        except (NoConnectionError, HTTPClientError, ResponseParserError) as error:
-            where = self._client.meta.endpoint_url
-            text = f"{_what(call)}: no usable answer from {where}: {error}. It usually passes: try again later."
-            raise SourceError(text, retryable=True) from error
-        except BotoCoreError as error:
-            text = f"{_what(call)}: {error}. Mend the connection the policy names (credentials, region, endpoint)."
-            raise SourceError(text, retryable=False) from error
+        except (BotoCoreError, ResponseParserError) as error:
+            handling, where = handling_of(error), self._client.meta.endpoint_url
+            text = f"{_what(call)}: no usable answer from {where}: {error}. {advice(handling, self.permissions)}"
+            raise SourceError(text, retryable=handling.retryable) from error
         return page
 
     def _refused(self, error: Any, call: Call) -> SourceError:
-        code = error.response.get("Error", {}).get("Code", "")
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        kind = classify(code, status)
-        hint = advice(code, self.permissions) if kind == "permanent" else "It usually passes: try again later."
+        handling, code = handling_of(error), error_code(error)
+        hint = advice(handling, self.permissions)
         region = self._client.meta.region_name
-        text = f"{_what(call)} in {region}: {kind} error {code or status}: {error}. {hint}"
-        return SourceError(text, retryable=kind != "permanent")
+        text = f"{_what(call)} in {region}: {handling.kind} error {code}: {error}. {hint}"
+        return SourceError(text, retryable=handling.retryable)
 
 
 def plan_calls(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], now: datetime) -> Iterator[Call]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from setpoint.aws_errors import advice, classify
+from setpoint.aws_errors import advice, error_code, handling_of
 from setpoint.targets.contract import TargetError
-
-if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
 
 
 @contextmanager
 def provider_errors(doing: str, permission: str) -> Iterator[None]:
-    """Turn what botocore raises inside the block into a :class:`TargetError`.
+    """Turn what boto3 raises inside the block into a :class:`TargetError`, by the table in :mod:`setpoint.aws_errors`.
 
     :param doing: what was being done, as the start of a sentence: ``reading web-asg``.
     :param permission: the IAM action the call needs.
@@ -23,36 +19,18 @@ def provider_errors(doing: str, permission: str) -> Iterator[None]:
         whether it reached AWS.
     """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
-        raise _answered(error, doing, permission) from error
-    except BotoCoreError as error:
-        raise _unanswered(error, doing) from error
+        said = str(error.response.get("Error", {}).get("Message", "")).strip() or "no message"
+        raise _told(error, f"AWS answered {error_code(error)}: {said.rstrip('.')}", doing, permission) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise _told(error, f"{error_code(error)}: {str(error).rstrip('.')}", doing, permission) from error
 
 
-def _answered(error: ClientError, doing: str, permission: str) -> TargetError:
-    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-    said = str(error.response.get("Error", {}).get("Message", "")).strip() or "no message"
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    retryable = classify(code, status) != "permanent"
-    text = f"{doing}: AWS answered {code}: {said.rstrip('.')}. {advice(code, (permission,))}"
-    return TargetError(text, code=code, retryable=retryable)
-
-
-def _unanswered(error: BotoCoreError, doing: str) -> TargetError:
-    from botocore import exceptions as boto
-
-    code = type(error).__name__
-    unreachable = isinstance(error, boto.HTTPClientError | boto.ConnectionError)
-    retryable = unreachable and not isinstance(error, boto.SSLError)
-    if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.CredentialRetrievalError):
-        todo = "Set login (access key id) and password (secret) of the policy's connection, or give the machine a role."
-    elif isinstance(error, boto.SSLError):
-        todo = "Check the connection's verify setting and this machine's certificates."
-    elif retryable:
-        todo = "AWS could not be reached or did not answer in time: try again later."
-    else:
-        todo = "The same call would fail again."
-    return TargetError(f"{doing}: {code}: {str(error).rstrip('.')}. {todo}", code=code, retryable=retryable)
+def _told(error: Exception, what: str, doing: str, permission: str) -> TargetError:
+    handling = handling_of(error)
+    text = f"{doing}: {what}. {advice(handling, (permission,))}"
+    return TargetError(text, code=error_code(error), retryable=handling.retryable)

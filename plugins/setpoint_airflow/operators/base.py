@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import BaseOperator, Context
 
+from setpoint.sources.contract import SourceError
+from setpoint.targets.contract import TargetError
+from setpoint_airflow.exceptions import PermanentError
 from setpoint_airflow.runtime import Runtime, runtime
 from setpoint_airflow.triggers.settled import ChangesSettledTrigger
 
@@ -25,9 +28,19 @@ class PolicyOperator(BaseOperator):
         super().__init__(**kwargs)
         self.policy = policy
 
-    def runtime(self, context: Context) -> AbstractContextManager[Runtime]:
-        """The policy and the ledger, for the length of the ``with`` block."""
-        return runtime(self.policy, context["run_id"])
+    @contextmanager
+    def runtime(self, context: Context) -> Iterator[Runtime]:
+        """The policy and the ledger, for the length of the ``with`` block.
+
+        :raises PermanentError: AWS refused something in the block for good: Airflow does not try the task again.
+        """
+        with runtime(self.policy, context["run_id"]) as run:
+            try:
+                yield run
+            except (SourceError, TargetError) as error:
+                if error.retryable:
+                    raise
+                raise PermanentError(str(error)) from error
 
     def defer_until_settled(self, context: Context, change_ids: Sequence[str], poll_seconds: float) -> None:
         """Defer until the changes are settled, and go on in ``execute_complete``; does not return."""

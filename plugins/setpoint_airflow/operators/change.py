@@ -10,10 +10,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from setpoint.model import Change, ChangeState, Plan, PlannedChange, Reason
 from setpoint.steps.apply import carry_out, ended_without_target
+from setpoint.steps.patience import Patience
 from setpoint.steps.roll_back import roll_back
 from setpoint.steps.settle import settle
 from setpoint.targets.contract import TargetError
-from setpoint_airflow.exceptions import ChangesFailedError
+from setpoint_airflow.exceptions import ChangesFailedError, ChangesFailedForGoodError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.runtime import Runtime, plan_chunk, utc_now
 
@@ -44,12 +45,12 @@ class ApplyChangesOperator(PolicyOperator):
             plan = run.ledger.plan_of(run.run_id)
             if plan is None:
                 raise LookupError(f"{run.run_id}: no plan is recorded, so nothing may be changed")
-            results, unknown = [], []
+            results, unknown, patience = [], [], Patience()
             for planned in plan.changes:
                 if planned.change_id not in change_ids:
                     continue
                 try:
-                    results.append(_carry_out(run, planned, plan))
+                    results.append(_carry_out(run, planned, plan, patience))
                 except TargetError as error:
                     unknown.append(f"{planned.target}: {error}")
         for change in results:
@@ -74,7 +75,7 @@ class RollBackOperator(PolicyOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         _, change_ids = plan_chunk(self.chunk)
-        taken_back, problems = [], []
+        taken_back, problems, patience = [], [], Patience()
         with self.runtime(context) as run:
             for change in run.changes(change_ids):
                 outcome = run.ledger.outcome_of(change.change_id)
@@ -89,6 +90,7 @@ class RollBackOperator(PolicyOperator):
                         target=lambda: run.target,
                         ledger=run.ledger,
                         clock=utc_now,
+                        patience=patience,
                     )
                 except TargetError as error:
                     problems.append(f"{change.plan.target}: {error}")
@@ -117,7 +119,7 @@ class RollBackOperator(PolicyOperator):
         return any(one.state is ChangeState.APPLIED for one in after)
 
 
-def _carry_out(run: Runtime, planned: PlannedChange, plan: Plan) -> Change:
+def _carry_out(run: Runtime, planned: PlannedChange, plan: Plan, patience: Patience) -> Change:
     ended = ended_without_target(planned, policy=run.policy, ledger=run.ledger, clock=utc_now)
     if ended is not None:
         return ended  # a dry run comes this way: nothing that could change a target is even built
@@ -128,6 +130,7 @@ def _carry_out(run: Runtime, planned: PlannedChange, plan: Plan) -> Change:
         target=run.target,
         ledger=run.ledger,
         clock=utc_now,
+        patience=patience,
     )
 
 
@@ -145,5 +148,7 @@ def _row(change: Change) -> dict[str, Any]:
 
 def _raise_for(changes: Sequence[Change], unknown: Sequence[str]) -> None:
     failed = [f"{one.plan.target}: {one.reason.text}" for one in changes if one.state is ChangeState.FAILED]
-    if failed or unknown:
+    if unknown:
         raise ChangesFailedError(failed=failed, unknown=unknown)
+    if failed:
+        raise ChangesFailedForGoodError(failed=failed)

@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from setpoint.lab.faults import FaultKind
+from setpoint.ledger.leases import CALL_SECONDS, LEASE_SECONDS
 from setpoint.model import ChangeState, PlannedChange
 from setpoint.policy.schema import Policy
 from setpoint.sources.contract import SourceError
@@ -100,7 +103,7 @@ def test_sources_of_a_policy(connection: str) -> None:
 
 def test_calls_end_and_are_repeated_as_declared(connection: str) -> None:
     """5 s to connect, 20 s for an answer, 5 attempts in standard mode."""
-    config = client("autoscaling", connection, None).meta.config
+    config = client("autoscaling", connection, None, read_only=True).meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 20)
     assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", 5)
 
@@ -109,8 +112,31 @@ def test_the_connections_own_settings_go_first(monkeypatch: pytest.MonkeyPatch) 
     """``config_kwargs`` of the connection replace ours one by one; what it does not say stays ours."""
     extra = {"region_name": "eu-west-1", "config_kwargs": {"read_timeout": 60}}
     set_connection(monkeypatch, "aws_slow", login="lab", password="lab", extra=extra)
-    config = client("autoscaling", "aws_slow", None).meta.config
+    config = client("autoscaling", "aws_slow", None, read_only=True).meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 60)
+
+
+def test_a_client_that_can_change_sends_each_request_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changing call ends while its lease lasts and is never repeated unread, whatever the connection says."""
+    extra = {"region_name": "eu-west-1", "config_kwargs": {"read_timeout": 600, "retries": {"max_attempts": 9}}}
+    set_connection(monkeypatch, "aws_slow", login="lab", password="lab", extra=extra)
+    config = client("autoscaling", "aws_slow", None).meta.config
+    addresses = 3
+    assert addresses * config.connect_timeout + config.read_timeout < CALL_SECONDS < LEASE_SECONDS
+    assert config.retries["total_max_attempts"] == 1
+
+
+def test_a_failed_call_is_not_sent_again_unread(group: Any, lab: Any, connection: str) -> None:
+    """Of a changing call that AWS answers with a server's error, AWS sees one request."""
+    name, changing = group(desired=2), client("autoscaling", connection, None)
+    before = len(lab.client.calls())
+    lab.client.fault(FaultKind.API_DOWN, services=("autoscaling",))
+    try:
+        with pytest.raises(ClientError):
+            changing.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=3)
+    finally:
+        lab.client.remove_faults(FaultKind.API_DOWN)
+    assert [one.action for one in lab.client.calls()[before:]].count("SetDesiredCapacity") == 1
 
 
 def test_region_of_the_policy_before_the_connections(connection: str) -> None:
