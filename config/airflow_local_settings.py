@@ -1,14 +1,20 @@
-"""Imports the heavy libraries once, in the process that forks the tasks.
+"""Imports the heavy libraries once, in the processes that fork: the tasks, and the parsers of Dag files.
 
 Airflow imports this module early in every component. A task of the LocalExecutor (or of a Celery worker) is a fork of
 that process, so what is imported here costs a task nothing, and its memory is shared until somebody writes to it.
 Without, each task imports Great Expectations (4 s) and pandas (0.5 s) anew.
 
+The Dag processor forks a parser for each look at each Dag file, every few seconds, also when nothing ever changes.
+Without, each look imports Setpoint's operators (0.4 s) and reads every policy file anew.
+
 ``SETPOINT_PRELOAD=0`` turns it off.
 """
 
+import logging as _logging
 import os as _os
 import sys as _sys
+from collections.abc import Callable as _Callable
+from collections.abc import Iterable as _Iterable
 
 # Airflow copies public names into its settings; there are none.
 __all__: list[str] = []
@@ -32,6 +38,26 @@ _LIBRARIES = (
     "airflow.providers.standard.triggers.temporal",
 )
 
+_FOR_PARSERS = (
+    "airflow.providers.standard.decorators.python",
+    # What serialising a Dag looks for.
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.sensors.external_task",
+    "airflow.timetables.assets",
+    "airflow.timetables.trigger",
+    "setpoint.policy.jsonschema",
+    "setpoint_airflow.docs",
+    "setpoint_airflow.form",
+    "setpoint_airflow.operators.change",
+    "setpoint_airflow.operators.decide",
+    "setpoint_airflow.operators.evaluate",
+    "setpoint_airflow.operators.feedback",
+    "setpoint_airflow.operators.intake",
+    "setpoint_airflow.operators.reconcile",
+    "setpoint_airflow.operators.record",
+    "setpoint_airflow.operators.retention",
+)
+
 _OURS = ("setpoint", "setpoint_airflow")
 
 _NO_PART_OF_A_TASK = {"cli", "demo", "lab", "stack", "testing", "migrations"}
@@ -40,6 +66,11 @@ _NO_PART_OF_A_TASK = {"cli", "demo", "lab", "stack", "testing", "migrations"}
 def _forks_tasks(arguments: list[str]) -> bool:
     """Whether this is ``airflow scheduler`` or ``airflow celery worker``."""
     return arguments[1:2] == ["scheduler"] or arguments[1:3] == ["celery", "worker"]
+
+
+def _forks_parsers(arguments: list[str]) -> bool:
+    """Whether this is ``airflow dag-processor``."""
+    return arguments[1:2] == ["dag-processor"]
 
 
 def _modules_of(package: str, path: list[str]) -> list[str]:
@@ -56,32 +87,41 @@ def _modules_of(package: str, path: list[str]) -> list[str]:
     return names
 
 
-def _preload() -> None:
-    import importlib
+def _for_tasks() -> list[str]:
+    """The modules a task may use: the libraries, and all of ours."""
     import importlib.util
-    import logging
 
-    log = logging.getLogger("setpoint.preload")
     names = list(_LIBRARIES)
     for package in _OURS:
         if (found := importlib.util.find_spec(package)) is None:
-            log.warning("%s is not on PYTHONPATH, so every Setpoint task will fail; add include/ to it", package)
+            _log().warning("%s is not on PYTHONPATH, so every Setpoint task will fail; add include/ to it", package)
             continue
         names += _modules_of(package, list(found.submodule_search_locations or ()))
+    return names
+
+
+def _log() -> _logging.Logger:
+    return _logging.getLogger("setpoint.preload")
+
+
+def _preload(names: _Iterable[str], warm: _Callable[[], None]) -> None:
+    import importlib
+
+    log = _log()
     for name in names:
         try:
             importlib.import_module(name)
         except Exception:
-            # The boundary of the scheduler's process: one broken module must not stop every Dag. The task that needs
+            # The boundary of a component: one broken module must not stop every Dag. The task, or Dag file, that needs
             # it imports it again, fails, and says so where the user looks.
-            log.warning("%s cannot be imported, so tasks that use it will fail", name, exc_info=True)
+            log.warning("%s cannot be imported, so what uses it will fail", name, exc_info=True)
     try:
-        _warm()
+        warm()
     except Exception:
-        log.warning("warming up failed; tasks work, and take longer", exc_info=True)  # the same boundary
+        log.warning("warming up failed; everything works, and takes longer", exc_info=True)  # the same boundary
 
 
-def _warm() -> None:
+def _warm_tasks() -> None:
     """Do once what would be done again by the first use in every task."""
     from airflow.models import import_all_models
     from airflow.plugins_manager import ensure_plugins_loaded
@@ -99,5 +139,19 @@ def _warm() -> None:
     warm_up()
 
 
-if _forks_tasks(_sys.argv) and _os.environ.get("SETPOINT_PRELOAD", "1") != "0":
-    _preload()
+def _warm_parsers() -> None:
+    """Read the policies once. A parser finds them read, and reads those again whose files have changed."""
+    from airflow.plugins_manager import ensure_plugins_loaded
+
+    from setpoint.policy.loader import load_policies
+    from setpoint.settings import load_settings
+
+    ensure_plugins_loaded()
+    load_policies(load_settings().policies)
+
+
+if _os.environ.get("SETPOINT_PRELOAD", "1") != "0":
+    if _forks_tasks(_sys.argv):
+        _preload(_for_tasks(), _warm_tasks)
+    elif _forks_parsers(_sys.argv):
+        _preload(_FOR_PARSERS, _warm_parsers)

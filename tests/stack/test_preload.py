@@ -8,13 +8,23 @@ from pathlib import Path
 import pytest
 
 from setpoint.stack.environment import PRELOAD, airflow_environment, inherited_environment
-from setpoint.stack.settings import prepare_home
+from setpoint.stack.settings import REPOSITORY, prepare_home
 
 REPORT = """
 import json, sys
 sys.argv = {arguments!r}
 import airflow
 print(json.dumps([name for name in {modules!r} if name in sys.modules]))
+"""
+PARSE = """
+import sys
+sys.argv = ["airflow", "dag-processor"]
+import airflow
+from airflow.dag_processing.dagbag import DagBag
+known = set(sys.modules)
+bag = DagBag(dag_folder={dags!r}, load_op_links=False)
+assert bag.dags and not bag.import_errors, bag.import_errors
+print(sorted(name for name in set(sys.modules) - known if name.startswith("setpoint")))
 """
 HEAVY = [
     "great_expectations",
@@ -47,3 +57,15 @@ def test_the_process_that_forks_tasks_imports_the_heavy_libraries(tmp_path: Path
 def test_other_processes_are_spared(tmp_path: Path, arguments: tuple[str, ...], switch: str) -> None:
     """A component that forks no tasks, and a scheduler that was told not to, stays small."""
     assert "great_expectations" not in preloaded(tmp_path, *arguments, switch=switch)
+
+
+def test_the_process_that_forks_parsers_has_what_dag_files_import(tmp_path: Path) -> None:
+    """A parser imports nothing of ours anew, and the heavy libraries are in no parser at all."""
+    environment = inherited_environment({}) | airflow_environment(prepare_home(tmp_path))
+    program = PARSE.format(dags=str(REPOSITORY / "dags"))
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[-1] == "[]", "a Dag file imports these; add them to _FOR_PARSERS"
+    assert preloaded(tmp_path, "dag-processor") == ["setpoint.model"]
