@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from datetime import timedelta
 from pathlib import Path
@@ -319,3 +320,13 @@ def test_a_report_can_leave_out_what_held(gate: Any) -> None:
     small = without_held(report)
     assert [[check.expectation for check in one.checks] for one in small.series] == [[], ["coverage"]]
     assert [one.verdict for one in small.series] == [one.verdict for one in report.series]
+
+
+def test_the_report_on_a_large_fleet_has_what_did_not_hold(gate: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit, the verdicts are those of a full report, and the checks are the broken ones."""
+    fleet = {"good": gate.clean(), "gap": gate.clean()[1:], "late": gate.clean()[:4], "fine": gate.clean()}
+    full = gate.judge(fleet)
+    monkeypatch.setattr(importlib.import_module("setpoint.quality.judge"), "FULL_REPORT_SERIES", 3)
+    large = gate.judge(fleet)
+    assert large.series == without_held(full).series
+    assert large.verdict is full.verdict

@@ -17,12 +17,21 @@ if TYPE_CHECKING:
     from setpoint.sources.batches import BatchStore
 
 
+FULL_REPORT_SERIES = 6_000
+"""Series up to which a report has every check of every series.
+
+In the report on a larger fleet stand only the checks that did not hold: a report is recorded with every run, and those
+that held would be most of its 50 MB for 10,000 targets. Age, coverage and samples stand in the signals all the same.
+"""
+
+
 def judge(frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime) -> QualityReport:
     """Judge a batch: a verdict for every series the policy needs of every target asked for.
 
     What is wrong with the batch as a whole (columns, types, rows of another target, metric or unit, another policy)
     fails every series. A series the batch does not speak of fails. Ages are taken at ``batch.pulled_at``: a batch does
-    not get worse by waiting for its verdict, and the same batch always gets the same one.
+    not get worse by waiting for its verdict, and the same batch always gets the same one. For more series than
+    :data:`FULL_REPORT_SERIES` the report leaves out the checks that held.
 
     :param frame: the batch's long form; may be empty.
     :param now: the moment of judging, for the record.
@@ -82,18 +91,30 @@ def judge_stored(
 
 def without_held(report: QualityReport) -> QualityReport:
     """The report with only the checks that did not hold: small enough to pass between tasks for a large fleet."""
-    series = tuple(one.model_copy(update={"checks": one.broken}) for one in report.series)
-    return report.model_copy(update={"series": series})
+    return report.model_copy(update={"series": tuple(_without_held(one) for one in report.series)})
 
 
 def _judged(summary: pd.DataFrame, broken: Mapping[str, frozenset[tuple[str, str]]]) -> tuple[SeriesQuality, ...]:
-    series = []
-    for row in cast("list[Row]", summary.to_dict("records")):
-        key = (row["target"], row["metric"])
-        checks = tuple(rule.check(row, key not in broken[rule.name]) for rule in RULES)
-        verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
-        series.append(SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks))
-    return tuple(series)
+    if len(summary) <= FULL_REPORT_SERIES:
+        return tuple(_judged_row(row, broken) for row in cast("list[Row]", summary.to_dict("records")))
+    suspects = frozenset[tuple[str, str]]().union(*broken.values())
+    keys = list(zip(summary["target"].tolist(), summary["metric"].tolist(), strict=True))
+    rows = cast("list[Row]", summary[[key in suspects for key in keys]].to_dict("records"))
+    judged = {(row["target"], row["metric"]): _without_held(_judged_row(row, broken)) for row in rows}
+    return tuple(
+        judged.get(key) or SeriesQuality(target=key[0], metric=key[1], verdict=Verdict.PASS, checks=()) for key in keys
+    )
+
+
+def _judged_row(row: Row, broken: Mapping[str, frozenset[tuple[str, str]]]) -> SeriesQuality:
+    key = (row["target"], row["metric"])
+    checks = tuple(rule.check(row, key not in broken[rule.name]) for rule in RULES)
+    verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
+    return SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks)
+
+
+def _without_held(series: SeriesQuality) -> SeriesQuality:
+    return series.model_copy(update={"checks": series.broken})
 
 
 def _all_failed(batch: MetricBatch, policy: Policy, problems: tuple[str, ...]) -> tuple[SeriesQuality, ...]:

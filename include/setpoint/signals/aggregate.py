@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from setpoint.model import MetricBatch, Signal
-from setpoint.signals.locate import NOWHERE, Key, Periods, microseconds, row_series, row_slots, row_times, usable
+from setpoint.signals.locate import (
+    NOWHERE,
+    Key,
+    Periods,
+    microseconds,
+    oldest_first,
+    row_series,
+    row_slots,
+    row_times,
+)
 from setpoint.signals.reduce import Floats, aggregate_rows, number
 
 if TYPE_CHECKING:
@@ -60,7 +69,7 @@ def window_aggregates(
     """
     metrics = tuple(dict.fromkeys(metric for metric, _ in pairs))
     keys = [(target, metric) for metric in metrics for target in targets]
-    finite = usable(frame)
+    finite = frame.iloc[oldest_first(frame)]
     series = pd.Series(row_series(finite, keys))
     position = series.groupby(series).cumcount().to_numpy()
     matrix = np.full((len(keys), position.max(initial=-1) + 1), np.nan)
@@ -87,22 +96,25 @@ class _Grid:
 
     def __init__(self, points: Floats, ages: Floats) -> None:
         self.points = points
-        self._ages = ages
-        self._there = np.isfinite(points)
-        self._samples = self._there.sum(axis=1)
+        there = np.isfinite(points)
+        # Plain Python numbers for the whole fleet at once; a missing point never becomes one.
+        rows = points.astype(np.object_)
+        rows[~there] = None
+        self._rows: list[list[float | None]] = rows.tolist()
+        self._ages = [number(age) for age in ages.tolist()]
+        self._samples: list[int] = there.sum(axis=1).tolist()
 
     def signal(self, row: int, target: str, metric: str, how: str, values: Floats) -> Signal:
-        points = zip(self.points[row].tolist(), self._there[row].tolist(), strict=True)
-        samples = int(self._samples[row])
+        samples = self._samples[row]
         return Signal(
             target=target,
             metric=metric,
             aggregate=how,
             value=number(values[row]),
-            points=tuple(point if there else None for point, there in points),
+            points=tuple(self._rows[row]),
             samples=samples,
             coverage=samples / self.points.shape[1],
-            age_seconds=number(self._ages[row]),
+            age_seconds=self._ages[row],
         )
 
 
@@ -110,12 +122,12 @@ def _grids(
     frame: pd.DataFrame, targets: Sequence[str], periods: dict[str, Periods], batch: MetricBatch
 ) -> Iterator[tuple[str, _Grid]]:
     keys = [(target, metric) for metric in periods for target in targets]
-    finite = usable(frame)
-    times, values = row_times(finite), finite["value"].to_numpy()
-    series = row_series(finite, keys)
+    order = oldest_first(frame)
+    times, values = row_times(frame)[order], frame["value"].to_numpy()[order]
+    series = row_series(frame, keys)[order]
     slots = row_slots(times, series, keys, periods)
-    for order, (metric, span) in enumerate(periods.items()):
-        first = order * len(targets)
+    for place, (metric, span) in enumerate(periods.items()):
+        first = place * len(targets)
         mine = (series >= first) & (series < first + len(targets))
         points = np.full((len(targets), span.count), np.nan)
         inside = mine & (slots != NOWHERE)

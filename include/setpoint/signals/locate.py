@@ -33,11 +33,10 @@ def microseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1e6)
 
 
-def usable(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a time and a finite value, oldest first."""
-    there = np.isfinite(frame["value"].to_numpy()) & frame["timestamp"].notna().to_numpy()
-    rows: pd.DataFrame = frame[there]
-    return rows.sort_values("timestamp", kind="stable")
+def oldest_first(frame: pd.DataFrame) -> Integers:
+    """The numbers of the rows with a time and a finite value, oldest first. Cheaper than sorting a fleet's frame."""
+    there = np.flatnonzero(np.isfinite(frame["value"].to_numpy()) & frame["timestamp"].notna().to_numpy())
+    return np.asarray(there[np.argsort(row_times(frame)[there], kind="stable")])
 
 
 def row_times(frame: pd.DataFrame) -> Integers:

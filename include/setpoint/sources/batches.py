@@ -104,9 +104,13 @@ class BatchStore:
 
         content = self._content(batch)
         try:
-            frame: pd.DataFrame = pq.read_table(pa.BufferReader(content)).to_pandas()
+            table = pq.read_table(pa.BufferReader(content), use_threads=False)
+            # Column by column, each given up as it is taken over: a fleet's frame is large, and would be there twice.
+            frame: pd.DataFrame = table.to_pandas(self_destruct=True, split_blocks=True, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise BatchError(f"batch {batch.batch_id}: {batch.uri} is not Parquet: {error}. Pull it again.") from error
+        del table, content
+        pa.default_memory_pool().release_unused()
         if tuple(frame.columns) != FRAME_COLUMNS or len(frame) != batch.rows:
             raise BatchError(
                 f"batch {batch.batch_id}: {batch.uri} holds {len(frame)} rows of {', '.join(map(str, frame.columns))}; "
