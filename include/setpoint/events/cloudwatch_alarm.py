@@ -4,21 +4,24 @@ Two shapes of the same fact are read: the JSON an alarm publishes to SNS
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html) and EventBridge's
 ``CloudWatch Alarm State Change``
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html); of metric alarms,
-metric-math alarms and composite alarms. One state change has one identity, whichever way it came.
+metric-math alarms and composite alarms
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html). One state change has one
+identity, whichever way it came, and it occurred when the state changed; an OK that overtakes
+its ALARM is another event.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, JsonValue, ValidationError
 
 from setpoint.events.contract import EventConfig, EventError
 from setpoint.events.examples import packaged
 from setpoint.events.texts import one_line, problems
+from setpoint.events.vendor import Loose, like, no_null, read_as
 from setpoint.model import Event, UtcDatetime, digest
 from setpoint.model.base import Name
 
@@ -29,6 +32,7 @@ TARGET_DIMENSIONS = ("AutoScalingGroupName",)
 _DETAIL_TYPE = "CloudWatch Alarm State Change"
 _MAX_DIMENSIONS = 30  # the most one CloudWatch metric can have
 _MAX_METRICS = 10  # the most one metric-math alarm can have
+_MAX_CHILDREN = 10  # triggering children that are kept; a composite alarm may have 100
 AlarmState = Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
 
 
@@ -42,43 +46,41 @@ class CloudWatchAlarmConfig(EventConfig):
     states: tuple[AlarmState, ...] = Field(
         default=("ALARM",), min_length=1, description="the states the alarm may have changed to"
     )
+    suppressed: bool = Field(
+        default=False,
+        description="also a composite alarm's change whose actions are suppressed; EventBridge tells of those, SNS not",
+    )
 
 
-class _Loose(BaseModel):
-    """A vendor's object: what we read is checked, what we do not read may be anything."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def _no_null(value: Any) -> Any:
-    return () if value is None else value
-
-
-class _Dimension(_Loose):
+class _Dimension(Loose):
     name: str = Field(validation_alias=AliasChoices("name", "Name"))
     value: str = Field(validation_alias=AliasChoices("value", "Value"))
 
 
-class _Metric(_Loose):
+class _Metric(Loose):
     MetricName: str | None = None
     Namespace: str | None = None
-    Dimensions: Annotated[tuple[_Dimension, ...], BeforeValidator(_no_null)] = ()
+    Dimensions: Annotated[tuple[_Dimension, ...], BeforeValidator(no_null)] = ()
 
 
-class _MetricStat(_Loose):
+class _MetricStat(Loose):
     Metric: _Metric
 
 
-class _Query(_Loose):
+class _Query(Loose):
     MetricStat: _MetricStat | None = None
 
 
 class _Trigger(_Metric):
-    Metrics: Annotated[tuple[_Query, ...], BeforeValidator(_no_null)] = ()
+    Metrics: Annotated[tuple[_Query, ...], BeforeValidator(no_null)] = ()
 
 
-class _Published(_Loose):
-    """An alarm as it publishes itself to SNS. A composite alarm has no ``Trigger``."""
+class _Child(Loose):
+    Arn: str = ""
+
+
+class _Published(Loose):
+    """An alarm as it publishes itself to SNS. A composite alarm has a rule and children instead of a ``Trigger``."""
 
     AlarmName: Name
     NewStateValue: AlarmState
@@ -89,6 +91,8 @@ class _Published(_Loose):
     AWSAccountId: str = ""
     Region: str = ""
     Trigger: _Trigger | None = None
+    AlarmRule: str | None = None
+    TriggeringChildren: Annotated[tuple[_Child, ...], BeforeValidator(no_null)] = ()
 
     def event(self, received_at: datetime) -> Event:
         metrics: list[_Metric] = []
@@ -107,45 +111,68 @@ class _Published(_Loose):
             metrics=[f"{metric.Namespace}/{metric.MetricName}" for metric in metrics],
             dimensions=[(one.name, one.value) for metric in metrics for one in metric.Dimensions],
             received_at=received_at,
+            composite=_composite(self.AlarmRule, [child.Arn for child in self.TriggeringChildren]),
         )
 
 
-class _BridgeMetric(_Loose):
+class _BridgeMetric(Loose):
     name: str = ""
     namespace: str = ""
-    dimensions: Annotated[dict[str, str], BeforeValidator(lambda value: {} if value is None else value)] = {}
+    dimensions: dict[str, str] | None = None
 
 
-class _BridgeStat(_Loose):
+class _BridgeStat(Loose):
     metric: _BridgeMetric
 
 
-class _BridgeQuery(_Loose):
+class _BridgeQuery(Loose):
     metricStat: _BridgeStat | None = None
 
 
-class _BridgeConfiguration(_Loose):
-    metrics: Annotated[tuple[_BridgeQuery, ...], BeforeValidator(_no_null)] = ()
+class _BridgeConfiguration(Loose):
+    metrics: Annotated[tuple[_BridgeQuery, ...], BeforeValidator(no_null)] = ()
+    alarmRule: str | None = None
 
 
-class _BridgeState(_Loose):
+class _BridgeState(Loose):
     value: AlarmState
     reason: str = ""
+    reasonData: str = ""
     timestamp: UtcDatetime
+    actionsSuppressedBy: str | None = None
+
+    def children(self) -> list[str]:
+        """The ARNs of the alarms that changed a composite alarm's state; none when they are not told in the known form.
+
+        ``reasonData`` is JSON in a text, whose form AWS gives by examples only: nothing but the payload depends on it.
+        """
+        try:
+            told = _Reason.model_validate_json(self.reasonData or "{}")
+        except ValidationError:
+            return []
+        return [alarm.arn for alarm in told.triggeringAlarms]
 
 
-class _BridgePrevious(_Loose):
+class _ReasonAlarm(Loose):
+    arn: str = ""
+
+
+class _Reason(Loose):
+    triggeringAlarms: tuple[_ReasonAlarm, ...] = ()
+
+
+class _BridgePrevious(Loose):
     value: str = ""
 
 
-class _BridgeDetail(_Loose):
+class _BridgeDetail(Loose):
     alarmName: Name
     state: _BridgeState
     previousState: _BridgePrevious = _BridgePrevious()
     configuration: _BridgeConfiguration = _BridgeConfiguration()
 
 
-class _Bridged(_Loose):
+class _Bridged(Loose):
     """An alarm's state change as EventBridge carries it."""
 
     resources: tuple[str, ...] = Field(min_length=1)
@@ -161,8 +188,13 @@ class _Bridged(_Loose):
             reason=self.detail.state.reason,
             changed_at=self.detail.state.timestamp,
             metrics=[f"{metric.namespace}/{metric.name}" for metric in metrics],
-            dimensions=[pair for metric in metrics for pair in metric.dimensions.items()],
+            dimensions=[pair for metric in metrics for pair in (metric.dimensions or {}).items()],
             received_at=received_at,
+            composite=_composite(
+                self.detail.configuration.alarmRule,
+                self.detail.state.children(),
+                self.detail.state.actionsSuppressedBy,
+            ),
         )
 
 
@@ -183,19 +215,34 @@ class CloudWatchAlarm:
     @staticmethod
     def parse(body: Mapping[str, Any], *, message_id: str, source: str, received_at: datetime) -> list[Event]:
         shape: type[_Bridged | _Published] = _Bridged if _is_bridged(body) else _Published
+        read = read_as(shape, body, kind=KIND)
         try:
-            return [shape.model_validate(body).event(received_at)]
+            return [read.event(received_at)]
         except ValidationError as error:
             raise EventError("invalid", f"this {KIND} cannot be read: {problems(error)}") from None
 
     @staticmethod
     def wanted(event: Event, config: CloudWatchAlarmConfig) -> bool:
-        alarm, state = event.payload.get("alarm"), event.payload.get("state")
-        return isinstance(alarm, str) and fnmatchcase(alarm, config.alarm) and state in config.states
+        return (
+            like(event.payload.get("alarm"), config.alarm)
+            and event.payload.get("state") in config.states
+            and (config.suppressed or "suppressed_by" not in event.payload)
+        )
 
 
 def _is_bridged(body: Mapping[str, Any]) -> bool:
     return body.get("source") == "aws.cloudwatch" and body.get("detail-type") == _DETAIL_TYPE
+
+
+def _composite(rule: str | None, children: Iterable[str], suppressed_by: str | None = None) -> dict[str, JsonValue]:
+    """What a composite alarm has to tell; nothing of a metric alarm."""
+    if rule is None:
+        return {}
+    told: dict[str, JsonValue] = {
+        "rule": one_line(rule),
+        "triggering_alarms": [one_line(arn, 500) for arn in list(children)[:_MAX_CHILDREN] if arn],
+    }
+    return told | ({"suppressed_by": one_line(suppressed_by, 50)} if suppressed_by else {})
 
 
 def _event(
@@ -209,6 +256,7 @@ def _event(
     metrics: Iterable[str],
     dimensions: Iterable[tuple[str, str]],
     received_at: datetime,
+    composite: dict[str, JsonValue],
 ) -> Event:
     kept = list(dict.fromkeys(dimensions))
     named: list[JsonValue] = [f"{name}={value}" for name, value in kept[:_MAX_DIMENSIONS]]
@@ -228,5 +276,6 @@ def _event(
             "reason": one_line(reason),
             "metrics": measured,
             "dimensions": named,
+            **composite,
         },
     )

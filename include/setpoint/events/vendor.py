@@ -32,8 +32,8 @@ def no_null(value: Any) -> Any:
 
 
 def like(value: object, pattern: str) -> bool:
-    """Whether a value is a text that a filter option's pattern matches."""
-    return isinstance(value, str) and fnmatchcase(value, pattern)
+    """Whether a value is a text that a filter option's pattern matches: ``*`` and ``?`` mean more than themselves."""
+    return isinstance(value, str) and fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
 def read_as(shape: type[LooseT], content: object, *, kind: str) -> LooseT:
