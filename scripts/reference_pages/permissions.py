@@ -46,9 +46,12 @@ def permissions_page() -> str:
         "For a trial with `dry_run: true`: even a mistake of ours could not change a group with it. "
         "Messages are still taken from the queue.",
         _iam(reading),
-        "`setpoint doctor` asks two things more: `sts:GetCallerIdentity`, which AWS allows everybody, and "
-        "`sqs:GetQueueAttributes` on the queue. A queue or topic encrypted with a key of your own also needs "
-        "`kms:Decrypt` on that key.",
+        "`setpoint doctor` asks three things more: `sts:GetCallerIdentity`, which AWS allows everybody; "
+        "`sqs:GetQueueAttributes` and `sqs:GetQueueUrl` on the queue and its dead-letter queue; and "
+        "`iam:SimulatePrincipalPolicy` on the role itself, by which IAM tells whether a change would be allowed "
+        "without one being made. Without these it says what it could not test. A queue or topic encrypted with a key "
+        "of your own also needs `kms:Decrypt` on that key. [The same as CloudFormation and "
+        "Terraform](../infrastructure/README.md#permissions).",
     )
 
 

@@ -127,22 +127,34 @@ def checks(done: Result) -> dict[str, dict[str, Any]]:
 
 
 def test_doctor_finds_a_working_deployment_healthy(run_at, lab: LabProcess) -> None:
-    """Every check is there, none fails, and permissions are named."""
+    """Every check is there, none fails; what reads was tried, and what changes was not."""
     wait_for(lambda: points(lab) >= 1)
+    before = lab.client.calls()
     done = run_at(lab.url, "doctor", "--json")
     found = checks(done)
     assert done.returncode == 0, found
+    assert lab.client.calls() == before
     status = {name: one["status"] for name, one in found.items()}
     assert status["policies"] == "ok"
     assert status["ledger"] == "warn"
     assert status[f"connection aws_default in {REGION}"] == "ok"
     assert status[f"clock (aws_default in {REGION})"] == "ok"
     assert status["queue setpoint-events"] == "ok"
-    assert "setpoint-events-dlq" in found["queue setpoint-events"]["text"]
+    assert "setpoint-events-dlq" in found["queue setpoint-events: dead letters"]["text"]
+    assert status["batches"] == "ok"
+    assert status["airflow health"] == "warn"
     assert status["policy storefront-web: targets"] == "ok"
-    needed = found["policy storefront-web: permissions needed"]["text"]
-    for permission in ("autoscaling:SetDesiredCapacity", "cloudwatch:GetMetricData", "sqs:ReceiveMessage"):
-        assert permission in needed
+    said = [
+        (one["status"], one["text"])
+        for one in json.loads(done.stdout)["checks"]
+        if one["check"] == f"permissions (aws_default in {REGION})"
+    ]
+    tried = next(text for status, text in said if status == "ok")
+    assert "autoscaling:DescribeInstanceRefreshes" in tried
+    assert "cloudwatch:GetMetricData" in tried
+    untested = next(text for status, text in said if status == "warn")
+    assert "autoscaling:SetDesiredCapacity" in untested
+    assert "sqs:ReceiveMessage" in untested
 
 
 def test_doctor_says_what_to_do_about_a_queue_without_dead_letters(run_at, lab: LabProcess, tmp_path: Path) -> None:
@@ -156,8 +168,8 @@ def test_doctor_says_what_to_do_about_a_queue_without_dead_letters(run_at, lab: 
     done = run_at(lab.url, "doctor", "--json", SETPOINT_POLICIES=str(tmp_path))
     found = checks(done)
     assert done.returncode == 1
-    assert (found["queue bare"]["status"], found["queue gone"]["status"]) == ("warn", "fail")
-    assert "dead-letter" in found["queue bare"]["todo"]
+    assert (found["queue bare: dead letters"]["status"], found["queue gone"]["status"]) == ("warn", "fail")
+    assert "dead-letter" in found["queue bare: dead letters"]["todo"]
     assert found["queue gone"]["todo"]
 
 

@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "look" {
 
   statement {
     sid       = "Doctor"
-    actions   = ["sqs:GetQueueAttributes"]
+    actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
     resources = [aws_sqs_queue.events.arn, aws_sqs_queue.dead_letters.arn]
   }
 

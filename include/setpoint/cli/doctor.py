@@ -23,16 +23,16 @@ def doctor(
     airflow_url: Annotated[
         str | None,
         typer.Option(
-            envvar="AIRFLOW__API__BASE_URL",
             metavar="URL",
-            help="Also ask this API server whether Airflow's components are alive.",
+            help="The API server to ask whether Airflow's components are alive; [api] base_url by default.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Check policies, ledger, Airflow, connections, permissions, queues, clock.
 
-    Every check only reads. Each says ok, warn or fail, and what to do about it.
+    Every check only reads; whether a change would be allowed is asked of IAM, and not tried.
+    Each says ok, warn or fail, and what to do about it.
     Exit status 1 when one fails.
 
     Examples:
@@ -63,6 +63,7 @@ def doctor(
 
 
 def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
+    from setpoint.cli.checks.batches import check_batches
     from setpoint.cli.checks.ledger import check_ledger
     from setpoint.cli.checks.policy_files import check_policies
     from setpoint.cli.checks.result import fail
@@ -75,6 +76,7 @@ def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
             results.append(fail("policies", f"there is no valid policy {only}", "setpoint validate lists them"))
     yield from results
     yield check_ledger()
+    yield check_batches()
     try:
         import airflow  # noqa: F401 - only whether it is there
     except ImportError as error:
@@ -84,25 +86,38 @@ def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
 
 
 def _airflow_and_aws(policies: list[Policy], airflow_url: str | None) -> Iterator[CheckResult]:
-    from setpoint.cli.checks.airflow import check_folders, check_health
-    from setpoint.cli.checks.aws import Place, check_connection, check_policy, places_of
-    from setpoint.cli.checks.queues import check_queue, queues_of_all
+    from setpoint.cli.checks.airflow import check_address, check_folders
+    from setpoint.cli.checks.airflow_settings import check_settings
 
     yield from check_folders()
-    if airflow_url:
-        yield from check_health(airflow_url)
-    working: list[Place] = []
+    yield from check_settings()
+    yield from check_address(airflow_url)
+    yield from _aws(policies)
+
+
+def _aws(policies: list[Policy]) -> Iterator[CheckResult]:
+    from setpoint.cli.checks.aws import Place, check_connection, check_policy, places_of
+    from setpoint.cli.checks.permissions import arns_of, check_permissions, needs_of
+    from setpoint.cli.checks.queues import check_queue, queues_of_all
+
+    identities: dict[Place, str] = {}
     for place in places_of(policies):
-        found = check_connection(place)
+        found, identity = check_connection(place)
         yield from found
-        if found[0].status == "ok":
-            working.append(place)
+        if identity:
+            identities[place] = identity
     # Without its connection, a policy's own checks would only repeat that one's failure.
-    for queue in queues_of_all(policies, working):
-        yield check_queue(queue)
-    for one in policies:
-        if Place(one.targets.connection, one.targets.region) in working:
-            yield from check_policy(one)
+    working = [one for one in policies if Place(one.targets.connection, one.targets.region) in identities]
+    needs = needs_of(working, arns_of)
+    for queue in queues_of_all(working, identities):
+        results, on_queue = check_queue(queue)
+        yield from results
+        needs[Place(queue.connection, queue.region)] += on_queue
+    for place, wanted in needs.items():
+        if place in identities:
+            yield from check_permissions(place, wanted, identities[place])
+    for one in working:
+        yield from check_policy(one)
 
 
 def _show(result: CheckResult) -> None:

@@ -36,6 +36,28 @@ def check_folders() -> Iterator[CheckResult]:
             yield warn(check, f"{folder} has no {file}", todo)
 
 
+def known_address() -> str | None:
+    """Where Airflow's own configuration says that its API server is; ``None`` when it says nothing.
+
+    There is no default worth asking: on the port it would name, anybody may listen.
+    """
+    from airflow.configuration import conf
+
+    if url := conf.get("api", "base_url", fallback=None):
+        return str(url)
+    execution = conf.get("core", "execution_api_server_url", fallback=None)
+    return str(execution).removesuffix("/").removesuffix("/execution") if execution else None
+
+
+def check_address(given: str | None) -> Iterator[CheckResult]:
+    """Ask the API server that was named, or that Airflow's configuration names."""
+    if url := given or known_address():
+        yield from check_health(url)
+    else:
+        words = "not asked: neither --airflow-url nor [api] base_url says where the API server is"
+        yield warn("airflow health", words, "setpoint doctor --airflow-url http://127.0.0.1:8080, with your address")
+
+
 def check_health(url: str) -> Iterator[CheckResult]:
     """Ask the API server how the components are. Its health page needs no login.
 

@@ -1,8 +1,8 @@
-"""Do the connections' credentials resolve, does the clock agree, may the policies read what they need?"""
+"""Do the connections' credentials resolve, does the clock agree, is there what the policies look at?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,13 +28,26 @@ class Place(NamedTuple):
         return f"{self.connection} in {self.region}" if self.region else self.connection
 
 
-def places_of(policies: Iterable[Policy]) -> list[Place]:
-    """The distinct connections and regions of some policies."""
-    return sorted({Place(one.targets.connection, one.targets.region) for one in policies}, key=str)
+def places_of(policies: Sequence[Policy]) -> list[Place]:
+    """The distinct connections and regions of some policies, those of metrics that name their own included."""
+    found = {Place(one.targets.connection, one.targets.region) for one in policies}
+    found |= {metric_place(policy, metric) for policy in policies for metric in policy.metrics.values()}
+    return sorted(found, key=str)
 
 
-def check_connection(place: Place) -> list[CheckResult]:
-    """Ask AWS who we are; its answer also tells its time."""
+def metric_place(policy: Policy, metric: Any) -> Place:
+    """Where a metric is read: its own connection and region, else those of the targets."""
+    return Place(
+        getattr(metric, "connection", None) or policy.targets.connection,
+        getattr(metric, "region", None) or policy.targets.region,
+    )
+
+
+def check_connection(place: Place) -> tuple[list[CheckResult], str | None]:
+    """Ask AWS who we are; its answer also tells its time.
+
+    :returns: what was found, and who we are; ``None`` where AWS does not say.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     from setpoint_airflow.providers import ConnectionProblemError, client
@@ -44,12 +57,14 @@ def check_connection(place: Place) -> list[CheckResult]:
         sts = client("sts", place.connection, place.region, read_only=True)
         answer = sts.get_caller_identity()
     except ConnectionProblemError as error:
-        return [fail(check, str(error), f"create or complete the connection {place.connection}")]
+        return [fail(check, str(error), f"create or complete the connection {place.connection}")], None
     except ClientError as error:
-        return [fail(check, f"AWS refuses the credentials: {error}", f"correct the connection {place.connection}")]
+        todo = f"correct the connection {place.connection}"
+        return [fail(check, f"AWS refuses the credentials: {error}", todo)], None
     except BotoCoreError as error:
-        return [fail(check, f"AWS does not answer: {error}", "check the network, the region and endpoint_url")]
-    return [ok(check, f"account {answer['Account']}, {answer['Arn']}"), check_clock(answer, datetime.now(UTC), place)]
+        return [fail(check, f"AWS does not answer: {error}", "check the network, the region and endpoint_url")], None
+    known = ok(check, f"account {answer['Account']}, {answer['Arn']}")
+    return [known, check_clock(answer, datetime.now(UTC), place)], str(answer["Arn"])
 
 
 def check_clock(answer: dict[str, Any], now: datetime, place: Place) -> CheckResult:
@@ -71,7 +86,7 @@ def check_clock(answer: dict[str, Any], now: datetime, place: Place) -> CheckRes
 
 
 def check_policy(policy: Policy) -> Iterator[CheckResult]:
-    """Read a policy's targets and metrics once, as a run would, and say which permissions it needs."""
+    """Read a policy's targets and metrics once, as a run would."""
     from setpoint.sources.contract import SourceError
     from setpoint.targets.contract import TargetError
     from setpoint_airflow.providers import reader_for, sources_for
@@ -95,7 +110,6 @@ def check_policy(policy: Policy) -> Iterator[CheckResult]:
             yield from _check_metrics(check, fetched.series)
     except SourceError as error:
         yield fail(f"{check}: metrics", str(error), f"give the connection {', '.join(permissions_of(policy))}")
-    yield ok(f"{check}: permissions needed", ", ".join(permissions_of(policy)))
 
 
 def _check_metrics(check: str, series: Iterable[Any]) -> Iterator[CheckResult]:
