@@ -21,9 +21,19 @@ def cli_page() -> str:
     for name in COMMANDS:
         command = group.get_command(context, name)
         inner = type(context)(command, info_name=name, parent=context)
-        usage = " ".join(["setpoint", name, *command.collect_usage_pieces(inner)])
-        parts += [f"## setpoint {name}", _help(command.help), f"Usage: `{usage}`", _options(command, inner)]
+        if not hasattr(command, "commands"):
+            parts += _section(f"setpoint {name}", command, inner)
+            continue
+        parts += [f"## setpoint {name}", _help(command.help)]
+        for sub_name, sub in command.commands.items():
+            parts += _section(f"setpoint {name} {sub_name}", sub, type(context)(sub, info_name=sub_name, parent=inner))
     return page(*parts)
+
+
+def _section(called: str, command: Any, context: Any) -> list[str]:
+    level = "#" * len(called.split())
+    usage = " ".join([called, *command.collect_usage_pieces(context)])
+    return [f"{level} {called}", _help(command.help), f"Usage: `{usage}`", _options(command, context)]
 
 
 def _help(text: str | None) -> str:

@@ -18,6 +18,9 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "`0` keeps `airflow_local_settings.py` from importing the heavy libraries once in the scheduler; "
         "every task then imports them anew.",
     ),
+    "SETPOINT_AIRFLOW_TOKEN": ("none", "the token with which `setpoint event send --via airflow` calls Airflow's API."),
+    "SETPOINT_AIRFLOW_USER": ("none", "without a token: the name with which it logs in; without both, as nobody."),
+    "SETPOINT_AIRFLOW_PASSWORD": ("none", "the password of that name."),
 }
 """Variables that are read outside setpoint.settings."""
 

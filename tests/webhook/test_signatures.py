@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from webhook_parts import standard_signature
 
 from setpoint.events.senders import HmacFormat
-from setpoint.events.signatures import SignatureError, verify_bearer, verify_hmac
+from setpoint.events.signatures import SignatureError, sign_hmac, verify_bearer, verify_hmac
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -122,6 +122,14 @@ def test_grafana_signs_in_its_own_way() -> None:
     assert code_of(grafana(BODY, NOW), BODY + b" ", form=HmacFormat.GRAFANA) == "wrong"
     without_time = {"x-grafana-alerting-signature": grafana(BODY, NOW)["x-grafana-alerting-signature"]}
     assert code_of(without_time, form=HmacFormat.GRAFANA) == "missing"
+
+
+@pytest.mark.parametrize("form", list(HmacFormat))
+def test_what_we_sign_we_accept(form: HmacFormat) -> None:
+    """The command line signs as the webhook checks."""
+    headers = sign_hmac(form, BODY, SECRET, message_id="m-1", now=NOW)
+    assert check(headers, form=form)
+    assert code_of(headers, BODY + b" ", form=form) == "wrong"
 
 
 @given(

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "setpoint.demo.command:demo",
     "validate": "setpoint.cli.validate:validate",
     "plan": "setpoint.cli.plan:plan",
+    "event": "setpoint.cli.event.app:event",
     "history": "setpoint.cli.history:history",
     "explain": "setpoint.cli.explain:explain",
     "doctor": "setpoint.cli.doctor:doctor",
@@ -52,7 +53,11 @@ class _LazyCommands(MutableMapping[str, Any]):
         return len(COMMANDS)
 
 
-def _command(name: str, function: Callable[..., None]) -> Any:
+def _command(name: str, function: Callable[..., None] | typer.Typer) -> Any:
+    if isinstance(function, typer.Typer):  # a group of commands
+        group: Any = typer.main.get_command(function)
+        group.name = name
+        return group
     single = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=_CONTEXT)
     single.command(name)(function)
     return typer.main.get_command(single)

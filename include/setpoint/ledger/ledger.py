@@ -13,6 +13,7 @@ from setpoint.ledger.findings import Findings
 from setpoint.ledger.history import History
 from setpoint.ledger.inbox import Inbox
 from setpoint.ledger.memory import Memory
+from setpoint.ledger.messages import Messages
 from setpoint.ledger.migrate import bring_up_to_date
 from setpoint.ledger.outcomes import Outcomes
 from setpoint.ledger.receipts import Receipts
@@ -22,7 +23,9 @@ from setpoint.ledger.store import Clock, utc_now
 from setpoint.ledger.wakes import Wakes
 
 
-class Ledger(Receipts, Rejects, Wakes, Inbox, Books, Runs, Changes, Outcomes, Memory, Findings, History, Explain):
+class Ledger(
+    Receipts, Rejects, Wakes, Inbox, Books, Runs, Changes, Outcomes, Memory, Findings, History, Explain, Messages
+):
     """The durable record of everything Setpoint saw, decided and did.
 
     Safe for many processes and threads at once. Every method is one transaction: all of it is kept, or nothing. Each

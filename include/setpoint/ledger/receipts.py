@@ -49,7 +49,8 @@ class Receipts(Store):
             rewritten = {
                 receipt_id
                 for receipt_id, receipt in known.items()
-                if receipt.fate in ("rejected", "unwanted") and (again or unique[receipt_id].wanted)
+                if receipt.fate in ("rejected", "unwanted")
+                and (unique[receipt_id].wanted or (again and not _unwanted_still(receipt, unique[receipt_id])))
             }
             order = dict.fromkeys(_identity(one) for one in arrivals)
             fresh = {one: unique[one] for one in order if one not in known or one in rewritten}
@@ -162,6 +163,13 @@ _RECEIPT = (
 )
 
 
+def receipt_of(connection: Connection, receipt_id: str) -> Receipt | None:
+    """A message's receipt, or ``None`` when there is none of this id."""
+    query = select(*_RECEIPT).where(ReceiptRow.receipt_id == receipt_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _restored(row)
+
+
 def _restored(row: RowMapping) -> Receipt:
     return restore(Receipt, dict(row), f"setpoint_receipts {row['receipt_id']}")
 
@@ -169,6 +177,11 @@ def _restored(row: RowMapping) -> Receipt:
 def _known_receipts(connection: Connection, receipt_ids: Iterable[str]) -> dict[str, Receipt]:
     rows = connection.execute(select(*_RECEIPT).where(ReceiptRow.receipt_id.in_(list(receipt_ids)))).mappings()
     return {row["receipt_id"]: _restored(row) for row in rows}
+
+
+def _unwanted_still(receipt: Receipt, arrival: Arrival) -> bool:
+    # Written down anew, its known event would make it a duplicate, and nobody could route it any more.
+    return receipt.fate == "unwanted" and arrival.refused is None and not arrival.wanted
 
 
 def _identity(arrival: Arrival) -> str:

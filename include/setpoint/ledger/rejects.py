@@ -75,8 +75,7 @@ class Rejects(Store):
     def reject(self, reject_id: str) -> Reject | None:
         """A refused message, or ``None`` when there is none of this id."""
         with self._database.read() as connection:
-            row = connection.execute(select(*_REJECT).where(RejectRow.reject_id == reject_id)).mappings().one_or_none()
-        return None if row is None else _restored(row)
+            return reject_of(connection, reject_id)
 
     def dismiss_reject(self, reject_id: str, why: str, now: datetime) -> Reject:
         """Put a refused message aside: a person has looked at it, and nothing is to come of it.
@@ -122,6 +121,12 @@ class Rejects(Store):
                 "setpoint event unwanted list those"
             )
         return KeptMessage(receipt_id, row.source, row.message_id, body, row.origin, row.received_at, bool(row.cut))
+
+
+def reject_of(connection: Connection, reject_id: str) -> Reject | None:
+    """A refused message, or ``None`` when there is none of this id."""
+    row = connection.execute(select(*_REJECT).where(RejectRow.reject_id == reject_id)).mappings().one_or_none()
+    return None if row is None else _restored(row)
 
 
 def write_rejects(

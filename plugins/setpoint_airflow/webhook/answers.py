@@ -38,10 +38,6 @@ class ProblemError(Exception):
         )
 
 
-class NotReadyError(Exception):
-    """Something on our side is missing, or does not answer; the text, for the log, says what to do."""
-
-
 def retry_after(seconds: float) -> dict[str, str]:
     """The header that says when to come again: whole seconds, rounded up, at least one."""
     return {"Retry-After": str(max(1, int(-(-seconds // 1))))}

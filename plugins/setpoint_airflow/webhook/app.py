@@ -31,9 +31,10 @@ from setpoint.events.signatures import SignatureError, verify_bearer, verify_hma
 from setpoint.events.sns_signature import SnsMessage, verify_sns
 from setpoint.events.take_in import Message, TakenIn
 from setpoint.ledger import LedgerError
-from setpoint_airflow.webhook.answers import NotReadyError, ProblemError, retry_after
+from setpoint_airflow.webhook.answers import ProblemError, retry_after
 from setpoint_airflow.webhook.body import check_head, read_body
 from setpoint_airflow.webhook.deployment import Deployment
+from setpoint_airflow.webhook.secrets import NotReadyError
 
 log = structlog.get_logger("setpoint.webhook")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from setpoint.events.rates import TokenBucket
-from setpoint_airflow.webhook.answers import NotReadyError
+from setpoint_airflow.webhook.secrets import NotReadyError
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

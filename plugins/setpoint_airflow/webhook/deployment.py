@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from setpoint.events.intake import event_kinds
 from setpoint.events.queues import WebhookRef
 from setpoint.events.senders import Sender, WithSecret, load_senders
-from setpoint.events.signatures import LEAST_SECRET
 from setpoint.events.take_in import Message, TakenIn, take_in
 from setpoint.ledger import Ledger
 from setpoint.policy.loader import load_policies
 from setpoint.settings import load_settings
 from setpoint_airflow.ledger import open_ledger
-from setpoint_airflow.webhook.answers import NotReadyError
 from setpoint_airflow.webhook.certificates import Certificates, Fetch, fetch
+from setpoint_airflow.webhook.secrets import NotReadyError, Secrets
 from setpoint_airflow.webhook.wake import wake
 
 if TYPE_CHECKING:
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
 
 log = structlog.get_logger("setpoint.webhook")
-
-SECRET_SECONDS = 30.0
-"""How long a secret is remembered; a changed one counts after this at the latest."""
-NO_SECRET_SECONDS = 5.0
-"""How long it is remembered that there is none, so that nobody can make us ask a secrets backend all the time."""
 
 
 class Deployment:
@@ -62,7 +55,7 @@ class Deployment:
         self._wake = wake
         self._fetch = fetch
         self._certificates = Certificates(fetch)
-        self._secrets: dict[str, tuple[float, str | NotReadyError]] = {}
+        self._secrets = Secrets()
         self._ledger: Ledger | None = None
         self._lock = threading.Lock()
 
@@ -78,7 +71,7 @@ class Deployment:
 
         :raises NotReadyError: the connection is not there, or holds nothing that can be called a secret.
         """
-        return tuple(self._secret(connection) for connection in sender.connections(name))
+        return self._secrets.of(name, sender)
 
     def certificate(self, url: str) -> Certificate:
         """A certificate of SNS.
@@ -131,38 +124,6 @@ class Deployment:
             if self._ledger is None:
                 self._ledger = self._open_ledger()
             return self._ledger
-
-    def _secret(self, connection: str) -> str:
-        known = self._secrets.get(connection)
-        if known is None or known[0] < time.monotonic():
-            found = _look_up(connection)
-            seconds = SECRET_SECONDS if isinstance(found, str) else NO_SECRET_SECONDS
-            known = (time.monotonic() + seconds, found)
-            self._secrets[connection] = known
-        if isinstance(known[1], NotReadyError):
-            raise known[1]
-        return known[1]
-
-
-def _look_up(connection: str) -> str | NotReadyError:
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
-    from airflow.sdk.log import mask_secret
-
-    try:
-        password: Any = Connection.get(connection).password
-    except (AirflowNotFoundException, AirflowRuntimeError):
-        return NotReadyError(
-            f"there is no Airflow connection {connection}; create it under Admin > Connections (type generic), with "
-            "the secret as its password"
-        )
-    if not isinstance(password, str) or len(password) < LEAST_SECRET:
-        return NotReadyError(
-            f"the password of the Airflow connection {connection} is missing, or shorter than {LEAST_SECRET} "
-            "characters; make one with: openssl rand -base64 32"
-        )
-    mask_secret(password)
-    return password
 
 
 def _current_policies() -> Sequence[Policy]:
