@@ -35,7 +35,8 @@ def permissions_page() -> str:
     parts.append(table(("part", "actions"), [(who, ", ".join(f"`{one}`" for one in what)) for who, what in rows]))
     return page(
         "# Permissions",
-        "Every source and target declares the least it needs; this page and `setpoint doctor` print those lists. "
+        "Every source and target declares the least it needs; this page prints those lists, and `setpoint doctor` "
+        "tests them. "
         "The connection a policy names (`targets.connection`) needs what its metrics, its targets and its queue need.",
         *parts,
         "## One IAM policy for everything built in",
