@@ -10,11 +10,13 @@
      |-- Conflict             the same identity with another content
      |-- AmbiguousReference   a short reference that fits several records
      |-- TargetBusy           another change on the target is open
+     |-- EventsLost           a run was taken for dead, and another has its events
      '-- IllegalTransition    a change cannot go from where it is to where it was sent
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from setpoint.model.change import ChangeState
@@ -66,6 +68,28 @@ class TargetBusy(LedgerError):
         return (
             f"{self.target}: change {self.open_change_id} is open since {self.since:%FT%TZ}, and only one change at a "
             f"time may move a target. Wait until it is settled, or let the reconcile Dag finish it when its run is gone"
+        )
+
+
+class EventsLost(LedgerError):
+    """A run was taken for dead while it was only slow, and its events were given back: it may not decide on them.
+
+    :param run_id: the run.
+    :param event_ids: the events it does not have any more.
+    :param now_with: the runs that have them; empty while they wait.
+    """
+
+    def __init__(self, run_id: str, event_ids: Sequence[str], now_with: Sequence[str]) -> None:
+        super().__init__(run_id, tuple(event_ids), tuple(now_with))
+        self.run_id = run_id
+        self.event_ids = tuple(event_ids)
+        self.now_with = tuple(now_with)
+
+    def __str__(self) -> str:
+        where = f"are with {', '.join(self.now_with)} now" if self.now_with else "are waiting for another run"
+        return (
+            f"{self.run_id} took so long that it was taken for dead: {len(self.event_ids)} of its events {where}, "
+            "so it decides nothing. There is nothing to do; if it happens often, raise SETPOINT_RECONCILE_GRACE"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
+from setpoint.ledger.claims import has_decided
 from setpoint.ledger.counting import expire
 from setpoint.ledger.errors import Conflict
 from setpoint.ledger.records import Delivered, Fate, Released
@@ -128,6 +129,9 @@ class Inbox(Store):
     def release_events(self, run_id: str) -> Released:
         """Give a run's events back, because it failed before it decided. Closed events stay closed.
 
+        A run that has decided keeps its events; one whose events are given back may not decide any more
+        (:mod:`setpoint.ledger.claims`).
+
         An event that was taken :data:`MAX_TAKES` times is closed as ``failed`` instead: something about it breaks runs.
         """
         now = self._clock()
@@ -138,6 +142,8 @@ class Inbox(Store):
                 .order_by(DeliveryRow.received_at, DeliveryRow.event_id)
                 .with_for_update()
             ).all()
+            if has_decided(connection, run_id):
+                return Released(waiting=(), given_up=())
             waiting = tuple(row.event_id for row in rows if row.attempts < MAX_TAKES)
             given_up = tuple(row.event_id for row in rows if row.attempts >= MAX_TAKES)
             policies = {row.policy: row.attempts for row in rows if row.attempts < MAX_TAKES}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from setpoint.ledger.claims import require_events
 from setpoint.ledger.entries import Subject, append_one, append_set, last, latest
 from setpoint.ledger.errors import Conflict, NotRecorded
 from setpoint.ledger.records import Run
@@ -130,6 +131,7 @@ class Runs(Store):
         """Keep all of a run's decisions, and the plan that carries them out, in one transaction: both or neither.
 
         :raises ValueError: a decision, or the plan, is of another run, or they are of more than one policy.
+        :raises EventsLost: the run was taken for dead meanwhile; its events are another's to decide on.
         """
         parts: list[Decision | Plan] = [*decisions, *([plan] if plan is not None else [])]
         strangers = sorted({one.run_id for one in parts} - {run_id})
@@ -140,6 +142,7 @@ class Runs(Store):
                 f"{', '.join(strangers or [run_id])} and policy {', '.join(policies)}"
             )
         with self._database.write() as connection:
+            require_events(connection, run_id)
             if decisions:
                 at = max(one.decided_at for one in decisions)
                 by_target = [(one.target, one) for one in decisions]
