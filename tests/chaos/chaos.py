@@ -44,7 +44,7 @@ def main() -> int:
             say("AWS misbehaves")
             cells += _shown(fault_round(system, AWS_ROWS, say))
         say("waiting until setpoint.reconcile has judged the last roll-back")
-        until(Witness(system).rollbacks_are_judged, "an outcome of every roll-back", JUDGED_SECONDS)
+        until(Witness(system, []).rollbacks_are_judged, "an outcome of every roll-back", JUDGED_SECONDS)
         restarts = dict(system.keeper.restarts)
     minutes = (time.monotonic() - began) / 60
     print(matrix_text(cells, restarts, minutes))

@@ -49,8 +49,8 @@ class Cell:
 
 def kill_round(system: System, rows: Sequence[Row], victim: Victim, say: Say) -> list[Cell]:
     """Send a breach to each row's policy, wait until a process stands at each point, kill, let go, and watch."""
-    rows, witness = list(rows), Witness(system)
-    before = witness.changes()
+    rows = list(rows)
+    witness = Witness(system, rows)
     for row in rows:
         system.failpoint(row).arm(at_most_seconds=STAND_SECONDS)
     for row in rows:
@@ -67,13 +67,13 @@ def kill_round(system: System, rows: Sequence[Row], victim: Victim, say: Say) ->
             system.failpoint(row).let_go()
     if victim == "database":
         system.restart_database()
-    return _watch(system, witness, rows, victim, before, say, missing)
+    return _watch(system, witness, rows, victim, say, missing)
 
 
 def fault_round(system: System, rows: Sequence[Row], say: Say) -> list[Cell]:
     """Let AWS misbehave for each row's fleet in its own way, send a breach, and watch."""
-    rows, witness = list(rows), Witness(system)
-    before = witness.changes()
+    rows = list(rows)
+    witness = Witness(system, rows)
     gated = [row for row in rows if row.connection == "aws_gate"]
     stopped = [row for row in rows if row.point is not None]
     for row in rows:
@@ -95,7 +95,7 @@ def fault_round(system: System, rows: Sequence[Row], say: Say) -> list[Cell]:
     if gated:
         time.sleep(max(0.0, closed_at + GATE_SECONDS - time.monotonic()))
         system.gate.open()
-    return _watch(system, witness, rows, "AWS", before, say, missing)
+    return _watch(system, witness, rows, "AWS", say, missing)
 
 
 def _wait_for_arrivals(system: System, rows: Sequence[Row]) -> frozenset[str]:
@@ -155,7 +155,6 @@ def _watch(
     witness: Witness,
     rows: list[Row],
     victim: str,
-    before: dict[str, int],
     say: Say,
     missing: frozenset[str],
 ) -> list[Cell]:
@@ -168,14 +167,13 @@ def _watch(
     seen = witness.look(rows)
     cells = []
     for row in rows:
-        changes = seen[row.name].changes - before.get(row.name, 0)
         unproven = (f"nobody came to {row.point}, so nothing was killed there",) if row.name in missing else ()
         cells.append(
             Cell(
                 row=row.title,
                 victim=victim,
                 breaches=2,
-                changes=changes,
+                changes=seen[row.name].changes,
                 expected=2 * row.changes_a_breach,
                 recovered_seconds=recovered[row.name],
                 next_seconds=again[row.name],

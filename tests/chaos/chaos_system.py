@@ -63,6 +63,7 @@ class Gate:
         self._to_port = to_port
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
+        self._passing: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gate", daemon=True)
 
     @property
@@ -100,12 +101,16 @@ class Gate:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        self._passing.add(me)  # asyncio itself does not keep it
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
         try:
             await asyncio.gather(_copy(reader, to_writer), _copy(to_reader, writer))
         except asyncio.CancelledError:
             pass
         finally:
+            self._passing.discard(me)
             for one in (writer, to_writer):
                 one.close()
 

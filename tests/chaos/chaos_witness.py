@@ -19,7 +19,6 @@ OPEN_TASKS = ("running", "deferred", "queued", "scheduled", "restarting", "up_fo
 LEDGER_CHECKS: Mapping[str, str] = {
     "events waiting": """SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy
         AND state IN ('waiting', 'taken', 'counting')""",
-    "events given up": "SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy AND state = 'failed'",
     "runs unfinished": """SELECT count(*) FROM setpoint_runs WHERE policy = :policy
         AND (finished_at IS NULL OR coalesce(reason, '') = '')""",
     "changes unfinished": """SELECT count(*) FROM setpoint_changes WHERE policy = :policy
@@ -36,8 +35,12 @@ UNJUDGED_ROLLBACKS = """SELECT count(*) FROM setpoint_changes c WHERE state = 's
     AND NOT EXISTS (SELECT 1 FROM setpoint_outcomes o WHERE o.change_id = c.change_id)"""
 """Roll-backs are judged by setpoint.reconcile, after its grace: looked at once, at the end."""
 
-EVENTS_KNOWN = "SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy"
-SETTLED = """SELECT count(*) FROM setpoint_changes WHERE policy = :policy AND state = 'settled'"""
+COUNTS: Mapping[str, str] = {
+    "known": "SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy",
+    "given up": "SELECT count(*) FROM setpoint_deliveries WHERE policy = :policy AND state = 'failed'",
+    "settled": "SELECT count(*) FROM setpoint_changes WHERE policy = :policy AND state = 'settled'",
+}
+"""What only grows, so that a round is judged by what was added in it."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,21 @@ class Seen:
     """How a row stands."""
 
     changes: int
-    """Accepted calls that changed the fleet's desired capacity, since the beginning."""
-    settled: int
-    """Changes the ledger calls settled, since the beginning."""
+    """Accepted calls that changed the fleet's desired capacity, in this round."""
     problems: tuple[str, ...]
     """What is not as it is to be in the end; empty when the row is quiet and complete."""
 
 
 class Witness:
-    """Looks at a running system from outside; keeps no connection, so that a restarted database is nothing to it."""
+    """Looks at a round from outside; keeps no connection, so that a restarted database is nothing to it."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, rows: list[Row]) -> None:
+        """What is there already is not this round's: it is counted from here on."""
         self._system = system
         self._engine = create_engine(system.ledger_url, poolclass=NullPool, connect_args={"connect_timeout": 3})
+        self._before = self._grown(rows)
 
-    def changes(self) -> dict[str, int]:
+    def _changes(self) -> dict[str, int]:
         """Effective changes of capacity by fleet."""
         counts: dict[str, int] = {}
         for call in self._system.lab.client.calls():
@@ -69,15 +72,31 @@ class Witness:
 
     def look(self, rows: list[Row]) -> dict[str, Seen]:
         """How rows stand just now; what cannot be asked just now is a problem too."""
-        changes = self.changes()
         try:
-            told = self._ledger(rows)
-            tasks = self._open_tasks()
+            told, grown = self._ledger(rows, LEDGER_CHECKS), self._grown(rows)
         except OperationalError as error:
-            return {row.name: Seen(changes.get(row.name, 0), 0, (f"the ledger is away: {error}",)) for row in rows}
+            return {row.name: Seen(0, (f"the ledger is away: {error}",)) for row in rows}
+        tasks = self._open_tasks()
         left = {queue: self._system.messages_left(queue) for queue in {row.queue for row in rows}}
+        seen = {}
+        for row in rows:
+            problems = [f"{count} {name}" for name, count in told[row.name].items() if count]
+            added = {name: count - self._before[row.name][name] for name, count in grown[row.name].items()}
+            problems += _miscounted(row, added)
+            if left[row.queue]:
+                problems.append(f"{left[row.queue]} messages left on {row.queue}")
+            problems += tasks.get("", []) + tasks.get(f"setpoint.{row.name}", [])
+            seen[row.name] = Seen(added["changes"], tuple(problems))
+        return seen
+
+    def _grown(self, rows: list[Row]) -> dict[str, dict[str, int]]:
+        changes, counts = self._changes(), self._ledger(rows, COUNTS)
         return {
-            row.name: _seen(row, changes.get(row.name, 0), self._system, told[row.name], tasks, left[row.queue])
+            row.name: {
+                **counts[row.name],
+                "changes": changes.get(row.name, 0),
+                "sent": len(self._system.sent.get(row.name, [])),
+            }
             for row in rows
         }
 
@@ -86,8 +105,7 @@ class Witness:
         with self._engine.connect() as connection:
             return not connection.execute(text(UNJUDGED_ROLLBACKS)).scalar_one()
 
-    def _ledger(self, rows: list[Row]) -> dict[str, dict[str, int]]:
-        queries = {**LEDGER_CHECKS, "known": EVENTS_KNOWN, "settled": SETTLED}
+    def _ledger(self, rows: list[Row], queries: Mapping[str, str]) -> dict[str, dict[str, int]]:
         with self._engine.connect() as connection:
             return {
                 row.name: {
@@ -115,19 +133,15 @@ class Witness:
         return found
 
 
-def _seen(
-    row: Row, changes: int, system: System, ledger: dict[str, int], tasks: dict[str, list[str]], left: int
-) -> Seen:
-    sent = len(system.sent.get(row.name, []))
-    expected = sent * row.changes_a_breach
-    problems = [f"{ledger[name]} {name}" for name in LEDGER_CHECKS if ledger[name]]
-    if changes != expected:
-        problems.append(f"{changes} changes for {sent} breaches, {expected} expected")
-    if ledger["settled"] != expected:
-        problems.append(f"the ledger tells of {ledger['settled']} settled changes, {expected} expected")
-    if ledger["known"] != sent:
-        problems.append(f"the ledger knows {ledger['known']} of {sent} events")
-    if left:
-        problems.append(f"{left} messages left on {row.queue}")
-    problems += tasks.get("", []) + tasks.get(f"setpoint.{row.name}", [])
-    return Seen(changes, ledger["settled"], tuple(problems))
+def _miscounted(row: Row, added: Mapping[str, int]) -> list[str]:
+    sent, expected = added["sent"], added["sent"] * row.changes_a_breach
+    problems = []
+    if added["changes"] != expected:
+        problems.append(f"{added['changes']} changes for {sent} breaches, {expected} expected")
+    if added["settled"] != expected:
+        problems.append(f"the ledger tells of {added['settled']} settled changes, {expected} expected")
+    if added["known"] != sent:
+        problems.append(f"the ledger knows {added['known']} of {sent} events")
+    if added["given up"]:
+        problems.append(f"{added['given up']} events were given up")
+    return problems
