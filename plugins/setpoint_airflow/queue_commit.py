@@ -65,8 +65,6 @@ class Counter:
         try:
             taken = self._take(received, listening)
         except Exception:
-            if len(received) == 1 and received[0].deliveries < MAX_DELIVERIES:
-                raise
             self.ledger.pending_policies()  # raises when it is the ledger that is down
         else:
             reached("after_commit", self.queue.queue)

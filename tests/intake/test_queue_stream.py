@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ import pytest
 
 from setpoint.events.arrivals import Arrival
 from setpoint.events.contract import EventConfig
+from setpoint.events.queues import QueueRef
 from setpoint.lab.process import LabProcess
 from setpoint.lab.provision import client
 from setpoint.ledger import Ledger, LedgerUnavailable
 from setpoint.model import Event
 from setpoint.policy.loader import load_policies
+from setpoint.testing.queues import MemoryQueue, Shelf
 from setpoint_airflow.hooks.queue import what_to_do
 from setpoint_airflow.queue_stream import QueueStream, Timings
+from setpoint_airflow.queues import QUEUES
 
 pytestmark = pytest.mark.usefixtures("policies", "connection")
 
@@ -164,7 +168,7 @@ def test_a_failing_ledger_keeps_the_message_in_the_queue(
 ) -> None:
     """While the ledger fails nothing is deleted; when it works again, the message is delivered again and taken in."""
     opened = FailingLedger.open(ledger_url)
-    opened.failures = 1
+    opened.failures = 2  # the batch, and then the message for itself
     left_after_failure: list[int] = []
 
     def is_done(said: list[Any]) -> bool:
@@ -318,3 +322,131 @@ def test_the_policies_of_the_tests_are_valid(policies: Path) -> None:
     assert not loaded.broken
     triggers: list[EventConfig] = [one for each in loaded.policies for one in each.policy.triggers.events]
     assert len(triggers) == 4
+
+
+def test_a_burst_is_taken_in_with_few_transactions(
+    queue: Any, ledger_url: str, ledger: Ledger, sqs: Any, until: Any
+) -> None:
+    """A hundred and twenty messages: several calls at once, each commit up to a hundred, everything accounted for."""
+    for start in range(0, 120, 10):
+        entries = [
+            {"Id": str(n), "MessageBody": json.dumps({"policy": "web", "id": f"b{start + n}"})} for n in range(10)
+        ]
+        sqs.send_message_batch(QueueUrl=queue.url, Entries=entries)
+    sizes: list[int] = []
+
+    class Counting(Ledger):
+        def receive(self, arrivals: Sequence[Arrival], now: datetime, **how: Any) -> Any:
+            sizes.append(len(arrivals))
+            return super().receive(arrivals, now, **how)
+
+    wakes = until(_stream(queue, lambda: Counting.open(ledger_url)), lambda said: queue.left() == 0)
+    assert sum(sizes) >= 120  # the practice SQS, as the real one may, gives a message to two calls at once
+    assert max(sizes) > 10
+    assert len(sizes) <= 6
+    assert [set(one.policies) for one in wakes] == [{"web"}]
+    assert len(ledger.take_events("web", "run-1", _now())) == 120
+    assert ledger.accounting(_now() - timedelta(minutes=5)).receipts == 120
+
+
+def test_what_comes_after_the_pull_is_woken_at_the_debounces_end(
+    queue: Any, ledger_url: str, ledger: Ledger, until: Any, policies: Path
+) -> None:
+    """The stream's own clock does it, with nothing arriving and no sweep; and it wakes once for two events."""
+    path = policies / "web.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("triggers:\n", "triggers:\n  debounce: 2s\n"), "utf-8")
+    calm = Timings(grace=0, tick=0.05, sweep_every=3600, poll=1, visibility=5)
+    pulled: list[bool] = []
+
+    def is_done(said: list[Any]) -> bool:
+        if said and not pulled:
+            ledger.take_events("web", "run-1", _now())
+            ledger.join_events("run-1", "web", _now())
+            queue.send({"policy": "web", "id": "late-1"}, {"policy": "web", "id": "late-2"})
+            pulled.append(True)
+        return len(said) > 1
+
+    queue.send({"policy": "web", "id": "first"})
+    wakes = until(_stream(queue, lambda: Ledger.open(ledger_url), calm), is_done)
+    assert [one.reason for one in wakes] == ["event", "due"]
+    assert len(ledger.take_events("web", "run-2", _now())) == 2
+
+
+def test_a_message_that_never_goes_in_ends_in_the_rejects(
+    queue: Any, ledger_url: str, ledger: Ledger, until: Any
+) -> None:
+    """After three deliveries it is set aside with its reason and deleted; it blocks nothing and is not lost."""
+    queue.send({"policy": "web", "summary": "indigestible"}, {"policy": "api", "id": "fine"})
+    quick = Timings(grace=0, sweep_every=3600, poll=1, visibility=1, backoff_first=0.1, backoff_most=0.2)
+    until(_stream(queue, lambda: PickyLedger.open(ledger_url), quick), lambda said: queue.left() == 0)
+    (reject,) = ledger.rejects()
+    assert reject.code == "not_stored"
+    assert "this one never goes in" in reject.text
+    assert json.loads(reject.body)["summary"] == "indigestible"
+
+
+def test_a_policy_that_listens_elsewhere_is_left_to_its_own_stream(
+    queue: Any, ledger_url: str, ledger: Ledger, until: Any
+) -> None:
+    """Two triggerers on one queue, each with one policy's trigger: whoever receives the message, each wakes its own."""
+    calm = Timings(grace=0, tick=0.05, sweep_every=3600, poll=1, visibility=5)
+
+    def stream(policy: str) -> Any:
+        return QueueStream(
+            queue.ref, open_ledger=lambda: Ledger.open(ledger_url), listeners=lambda: {policy}, timings=calm
+        ).wake_ups()
+
+    queue.send({"policy": "web", "id": "1"}, {"policy": "api", "id": "2"})
+    first = until(stream("web"), lambda said: bool(said) and queue.left() == 0)
+    assert [set(one.policies) for one in first] == [{"web"}]
+    second = until(stream("api"), lambda said: bool(said))
+    assert [(set(one.policies), one.reason) for one in second] == [({"api"}, "due")]
+
+
+def test_an_old_message_wakes_nobody(queue: Any, ledger_url: str, ledger: Ledger, alarm: Any, until: Any) -> None:
+    """What the queue kept while nobody read it is in the ledger as too old."""
+    hour_ago = f"{_now() - timedelta(hours=1):%FT%T}.000+0000"
+    queue.send(alarm("web-group", hour_ago))
+    wakes = until(_stream(queue, lambda: Ledger.open(ledger_url)), lambda said: queue.left() == 0)
+    assert wakes == []
+    assert ledger.accounting(_now() - timedelta(minutes=5)).too_old == 1
+
+
+def test_any_transport_is_read_and_a_group_keeps_its_order(ledger_url: str, ledger: Ledger, until: Any) -> None:
+    """Through the registry, by scheme; behind a message that does not go in, its group waits, and others go on."""
+    ref = QueueRef(connection="aws_intake", queue="memory://ordered")
+    shelf = MemoryQueue.SHELVES["memory://ordered"] = Shelf()
+    QUEUES._loaded["memory"] = MemoryQueue
+    try:
+        for group, summary in (("a", "indigestible"), ("a", "behind it"), ("b", "of its own")):
+            shelf.send(json.dumps({"policy": "web", "id": summary, "summary": summary}), group=group)
+        policy = load_policies(Path(os.environ["SETPOINT_POLICIES"])).named("web")
+        assert policy is not None
+        trigger = policy.policy.triggers.events[1].model_copy(update={"queue": ref.queue})
+        listening = policy.policy.model_copy(
+            update={"triggers": policy.policy.triggers.model_copy(update={"events": (trigger,)})}
+        )
+        stream = QueueStream(
+            ref,
+            open_ledger=lambda: PickyLedger.open(ledger_url),
+            policies=lambda: [listening.model_copy(update={"targets": _regionless(listening.targets)})],
+            timings=Timings(grace=0, sweep_every=3600, poll=1, visibility=1),
+        )
+        orders: list[list[str]] = []
+
+        def is_done(said: list[Any]) -> bool:
+            told = [one.fate for one in reversed(ledger.receipts())]
+            if not orders or told != orders[-1]:
+                orders.append(told)
+            return not shelf.messages
+
+        until(stream.wake_ups(), is_done)
+        taken = [one.summary for one in ledger.take_events("web", "run-1", _now())]
+        assert taken == ["of its own", "behind it"]
+        assert [one.code for one in ledger.rejects()] == ["not_stored"]
+    finally:
+        del QUEUES._loaded["memory"], MemoryQueue.SHELVES["memory://ordered"]
+
+
+def _regionless(targets: Any) -> Any:
+    return targets.model_copy(update={"region": None})
