@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import count
@@ -16,6 +17,8 @@ from setpoint.ledger.tables import Base
 from setpoint.model import ApplyResult, ChangeState, Event, Reason
 from setpoint.stack.postgres import TemporaryPostgres
 from setpoint.testing.values import NOW
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helper modules beside the tests
 
 _numbers = count()
 

@@ -30,6 +30,13 @@ def begin(url: str, number: str) -> str:
     return "begun"
 
 
+def carry(url: str, number: str) -> str:
+    """Carry out one of two changes of one target, on a provider that is two files; see ``test_carry_races.py``."""
+    from carry_race import carry_out_on_files
+
+    return carry_out_on_files(url, int(number))
+
+
 def accept(url: str, number: str) -> str:
     with Ledger.open(url) as ledger:
         return "new" if ledger.accept_events([(THE_EVENT, ("web",))]).new else "duplicate"
@@ -73,6 +80,7 @@ def main() -> None:
         time.sleep(0.002)
     actions = {
         "migrate": lambda: migrate(url),
+        "carry": lambda: carry(url, number),
         "begin": lambda: begin(url, number),
         "accept": lambda: accept(url, number),
         "take": lambda: take(url, number),

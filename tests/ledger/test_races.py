@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
-from typing import TypeVar
+
+from races import at_once, race
 
 from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate, revision
 from setpoint.ledger.tables import HEAD
@@ -17,55 +14,8 @@ from setpoint.model import ApplyResult, ChangeState, Event
 from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change
 
-RACER = Path(__file__).with_name("ledger_racer.py")
-INCLUDE = Path(__file__).parents[2] / "include"
-
 ROUNDS = 10
 """Times a race of threads is run: a lock that is missing does not show every time."""
-
-T = TypeVar("T")
-
-
-def race(action: str, url: str, signal: Path, processes: int = 2) -> list[str]:
-    """Start processes, let them all go at once, and return what each answered last."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, RACER, action, url, signal, str(number)],
-            env={"PYTHONPATH": str(INCLUDE)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(processes)
-    ]
-    try:
-        for one in running:
-            assert one.stdout is not None
-            assert one.stdout.readline() == "ready\n"
-        signal.touch()
-        answers = []
-        for one in running:
-            said, complained = one.communicate(timeout=120)
-            assert one.returncode in (0, 9), complained
-            answers.append(said.strip() if one.returncode == 0 else "died")
-        return answers
-    finally:
-        for one in running:
-            if one.poll() is None:
-                one.kill()
-                one.communicate()
-
-
-def at_once(threads: int, work: Callable[[int], T]) -> list[T]:
-    """Run a function in threads that all start it at the same moment."""
-    barrier = Barrier(threads)
-
-    def run(number: int) -> T:
-        barrier.wait(timeout=60)
-        return work(number)
-
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(run, range(threads)))
 
 
 def test_processes_migrate_at_once(empty_url: str, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def doctor(
 
 def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
     from setpoint.cli.checks.batches import check_batches
-    from setpoint.cli.checks.ledger import check_ledger
+    from setpoint.cli.checks.ledger import check_ledger, check_leases
     from setpoint.cli.checks.policy_files import check_policies
     from setpoint.cli.checks.result import fail
     from setpoint.settings import load_settings
@@ -76,6 +76,7 @@ def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
             results.append(fail("policies", f"there is no valid policy {only}", "setpoint validate lists them"))
     yield from results
     yield check_ledger()
+    yield from check_leases()
     yield check_batches()
     try:
         import airflow  # noqa: F401 - only whether it is there

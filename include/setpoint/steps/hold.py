@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Self
 
 from setpoint.ledger import Ledger
-from setpoint.ledger.errors import LeaseHeld, LeaseLost
+from setpoint.ledger.errors import IllegalTransition, LeaseHeld, LeaseLost
 from setpoint.ledger.holders import new_holder
 from setpoint.ledger.leases import CALL_SECONDS, LEASE_SECONDS, Lease
 from setpoint.model import Change, PlannedChange
@@ -60,15 +60,17 @@ class Hold:
     def given_back_on_trouble(self) -> Iterator[None]:
         """Give the lease back when the block ends with the provider's error, so that the next attempt need not wait.
 
-        :raises TargetError: retryable, instead of :class:`LeaseLost`: whoever has the lease now finishes the change.
+        :raises TargetError: retryable, instead of :class:`LeaseLost`: whoever took the lease over finishes the change,
+            or has done so; the next attempt learns how it ended.
         """
         try:
             yield
         except TargetError:
             self._ledger.release_lease(self.lease)
             raise
-        except LeaseLost as lost:
-            raise TargetError(str(lost), code="lease_lost", retryable=True) from lost
+        except (LeaseLost, IllegalTransition) as lost:
+            text = f"{self.lease.target}: this attempt was overtaken and carries it out no more: {lost}"
+            raise TargetError(text, code="lease_lost", retryable=True) from lost
 
 
 def begin(

@@ -38,7 +38,9 @@ def observe(
     known = ledger.outcome_of(change.change_id)
     if known is not None:
         return known
-    begun = change.applied_at or change.intended_at
+    # Not since it was applied: what a crash left is recorded as applied long after the call, and "before" would then be
+    # measured on metrics that have the change in them.
+    begun = change.intended_at
     before = _measure(change.plan.target, begun, policy, sources, store)
     after = _measure(change.plan.target, now, policy, sources, store)
     outcome = judge_health(
