@@ -110,25 +110,21 @@ def test_the_target_changes_once(shown: Callable[[str], ModuleType], tmp_path: P
 
 
 def test_the_event_kind_reads_its_messages(shown: Callable[[str], ModuleType]) -> None:
-    """A firing alert is an event with an identity of its own; a broken one is refused with every problem."""
+    """A rollout is an event with an identity of its own; a broken one is refused with every problem."""
     module = shown("add-an-event-kind.md")
-    kind = registered(EVENTS, "alertmanager", module.Alertmanager)
-    alert = {
-        "status": "firing",
-        "labels": {"alertname": "Slow", "target": "web-1"},
-        "fingerprint": "f1",
-        "startsAt": "2026-03-01T11:59:00Z",
-    }
-    how = {"message_id": "m-1", "source": "queue", "received_at": NOW, "kinds": {"alertmanager": kind}}
+    kind = registered(EVENTS, "rollout", module.Rollout)
+    message = kind.examples()["done"]
+    how = {"message_id": "m-1", "source": "queue", "received_at": NOW, "kinds": {"rollout": kind}}
 
-    first, again = (read_message(json.dumps({"groupKey": "g", "alerts": [alert]}), **how) for _ in range(2))
+    first, again = (read_message(json.dumps(message), **how) for _ in range(2))
 
     assert first[0].event_id == again[0].event_id
-    assert first[0].targets == ("web-1",)
-    assert kind.wanted(first[0], module.AlertmanagerConfig(kind="alertmanager", queue="q", alert="Sl*"))
+    assert first[0].targets == ("storefront-web",)
+    assert kind.wanted(first[0], module.RolloutConfig(kind="rollout", queue="q", service="check*"))
+    assert not kind.wanted(first[0], module.RolloutConfig(kind="rollout", queue="q", results=("failed",)))
     with pytest.raises(EventError) as refused:
-        read_message(json.dumps({"groupKey": "g", "alerts": [{"status": "no", "labels": {}}]}), **how)
-    assert all(field in str(refused.value) for field in ("status", "fingerprint", "startsAt"))
+        read_message(json.dumps({"rollout": {"result": "no"}}), **how)
+    assert all(field in str(refused.value) for field in ("id", "service", "result", "finished_at"))
 
 
 def test_the_sensors_dag_is_a_dag(shown: Callable[[str], ModuleType]) -> None:

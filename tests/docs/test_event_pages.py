@@ -1,4 +1,4 @@
-"""The pages of AWS's event kinds show a trigger with every option of the kind, and a message that the kind reads."""
+"""The pages of the event kinds show a trigger with every option of the kind, and a message that the kind reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from setpoint.events import EVENTS
 from setpoint.events.contract import EventConfig
 from setpoint.policy.schema import Triggers
 
-KINDS = [*(name for name in EVENTS if name.startswith("aws.")), "eventbridge"]
+KINDS = list(EVENTS)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -42,3 +42,9 @@ def test_the_message_shown_is_one_of_the_kinds_examples(kind: str) -> None:
     message = json.loads(shown.text)
     assert message in list(implementation.examples().values())
     assert implementation.parse(message, message_id="m", source="s", received_at=NOW)
+
+
+def test_the_index_leads_to_every_kind() -> None:
+    """A kind that is registered stands in the table of kinds, with its page."""
+    index = (REPOSITORY / "docs" / "events" / "README.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f"[`{kind}`]({kind}.md)" not in index] == []
