@@ -41,7 +41,13 @@ FLEETS = (
     "sensor",
     "form",
     "harm",
+    "hook",
+    "landed",
+    "storm",
 )
+STORM_QUEUE = "storm-events"
+"""A queue of its own, on which no alarm of the practice AWS arrives, so that what was sent is known."""
+STORM_POLICIES = tuple(f"storm-{number}" for number in range(1, 7))
 
 THEIR_DAG = '''
 """Somebody else's Dag: waits for a fleet's CPU with Setpoint's sensor, deferred."""
@@ -56,6 +62,27 @@ with DAG("theirs", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezon
         poke_interval=2, timeout=90, deferrable=True,
     )
 '''
+
+LOADING_DAG = """
+from datetime import datetime, timezone
+from airflow.sdk import DAG, Asset, task
+
+with DAG("load_orders", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+
+    @task(outlets=[Asset("live-orders")])
+    def load():
+        pass
+
+    load()
+"""
+"""Somebody else's Dag: loads data that another policy's fleet will work on."""
+
+HOOK_TOKEN = "the-token-of-the-live-webhook"
+OTHER_TRIGGERS = {
+    "hook": {"events": [{"kind": "json", "webhook": "hook"}]},
+    "landed": {"assets": [{"name": "live-orders", "at_least": 6}]},
+}
+"""Policies that no queue wakes."""
 
 BROKEN = """\
 version: 1
@@ -132,6 +159,7 @@ class Live:
     lab: LabProcess
     ledger: Ledger
     queue_url: str
+    storm_url: str
     policies: Path
     began: datetime
 
@@ -177,12 +205,18 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     for folder in (policies, dags, data):
         folder.mkdir()
     for name in FLEETS:
-        if not name.startswith("mixed"):
-            (policies / f"{name}.yaml").write_text(yaml.safe_dump(policy(name)))
+        if not name.startswith(("mixed", "storm")):
+            changes = {"triggers": OTHER_TRIGGERS[name]} if name in OTHER_TRIGGERS else {}
+            (policies / f"{name}.yaml").write_text(yaml.safe_dump(policy(name, **changes)))
     (policies / "mixed.yaml").write_text(yaml.safe_dump(policy("mixed", ["mixed-a", "mixed-b"])))
+    for name in STORM_POLICIES:
+        triggers = {"events": [{"kind": "json", "queue": STORM_QUEUE}]}
+        (policies / f"{name}.yaml").write_text(yaml.safe_dump(policy(name, ["storm"], triggers=triggers)))
     (policies / "broken.yaml").write_text(BROKEN)
     for file in (REPOSITORY / "dags").glob("*.py"):
         (dags / file.name).write_text(file.read_text())
+    (home / "senders.yaml").write_text("version: 1\nsenders: {hook: {auth: bearer}}\n")
+    (dags / "loads.py").write_text(LOADING_DAG)
     (dags / "theirs.py").write_text(THEIR_DAG.format(metric=CPU))
     fleets = tuple(
         FleetConfig(group=name, desired_capacity=3, max_size=16, boot_seconds=1.0, base_rps=150.0) for name in FLEETS
@@ -190,12 +224,16 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     config = LabConfig(fleets=fleets, tick_seconds=0.5, publish_seconds=1.0)
     with LabProcess(config, log_path=home / "lab.log") as lab:
         there = provision(lab.url, fleets)
+        storm_url = client("sqs", lab.url).create_queue(QueueName=STORM_QUEUE)["QueueUrl"]
         url = f"sqlite:///{data / 'ledger.db'}"
         settings = prepare_home(
             home / "airflow",
             dags_folder=dags,
             all_admins=True,
-            connections={"aws_default": airflow_connection(lab.url)},
+            connections={
+                "aws_default": airflow_connection(lab.url),
+                "setpoint_webhook_hook": json.dumps({"conn_type": "generic", "password": HOOK_TOKEN}),
+            },
             variables={
                 "SETPOINT_POLICIES": str(policies),
                 "SETPOINT_DATA": str(data),
@@ -204,4 +242,4 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         )
         with Ledger.open(url) as ledger, LocalStack(settings) as stack, stack.client() as api:
             api.wait_for_dags([f"setpoint.{path.stem}" for path in policies.glob("*.yaml") if path.stem != "broken"])
-            yield Live(stack, api, lab, ledger, there.queue_url, policies, began)
+            yield Live(stack, api, lab, ledger, there.queue_url, storm_url, policies, began)
