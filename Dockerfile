@@ -30,7 +30,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # Volumes take over owner and mode of the directory they are mounted on, so these exist in the image.
 RUN useradd --uid 50000 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin setpoint \
  && install --directory --owner=setpoint --group=setpoint --mode=0700 \
-      /opt/airflow /opt/airflow/logs /opt/airflow/auth /opt/airflow/setpoint
+      /opt/airflow /opt/airflow/logs /opt/airflow/auth /opt/airflow/setpoint /opt/airflow/nudge
 
 WORKDIR /opt/setpoint
 COPY --from=build /opt/venv /opt/venv

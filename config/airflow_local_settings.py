@@ -123,19 +123,8 @@ def _preload(names: _Iterable[str], warm: _Callable[[], None]) -> None:
 
 def _warm_tasks() -> None:
     """Do once what would be done again by the first use in every task."""
-    from airflow.models import import_all_models
-    from airflow.plugins_manager import ensure_plugins_loaded
-    from sqlalchemy.orm import configure_mappers
+    from setpoint_airflow.warm import warm_up
 
-    from setpoint_airflow.providers import warm_up
-
-    # Else the ledger's first query in each task does this: an SQLAlchemy query configures every mapper in the process,
-    # and Airflow imports all its models then (measured: 0.6 s).
-    import_all_models()
-    configure_mappers()
-    # Each task looks for plugins first.
-    ensure_plugins_loaded()
-    # Reads botocore's descriptions of the services. No credentials are looked for, and nothing is sent.
     warm_up()
 
 

@@ -21,6 +21,7 @@ from setpoint_airflow.operators.evaluate import AggregateOperator, PullMetricsOp
 from setpoint_airflow.operators.feedback import InServiceSensor, RecordOutcomeOperator, WatchHealthOperator
 from setpoint_airflow.operators.intake import TakeEventsOperator
 from setpoint_airflow.operators.record import CloseRunOperator, HoldOperator, QuarantineOperator
+from setpoint_airflow.remembered import remembered
 from setpoint_airflow.watch import policy_assets
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ DAG_PREFIX = "setpoint."
 RETRY = {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_exponential_backoff": 2.0}
 
 
+@remembered
 def policy_dag(policy: Policy) -> DAG:
     """The Dag of one policy."""
     with DAG(

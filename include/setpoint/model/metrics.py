@@ -71,3 +71,8 @@ class MetricBatch(Value):
     """The unit by metric, as the policy or the source names it."""
     series: tuple[SeriesStatus, ...] = ()
     pulled_at: UtcDatetime
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The fleet it was pulled for; each target once."""
+        return tuple(dict.fromkeys(one.target for one in self.series))

@@ -5,6 +5,7 @@ One pure function maps :class:`~setpoint.stack.settings.StackSettings` to enviro
 https://airflow.apache.org/docs/apache-airflow/3.3.2/configurations-ref.html
 """
 
+import json
 import os
 from collections.abc import Mapping
 
@@ -13,6 +14,14 @@ from setpoint.stack.settings import ADMIN, StackSettings
 
 PRELOAD = "SETPOINT_PRELOAD"
 """Read by ``config/airflow_local_settings.py``: ``0`` turns preloading off."""
+
+_COORDINATOR = "setpoint_airflow.executors.spare.SpareProcessCoordinator"
+
+_POLICY_BUNDLE = {
+    "name": "dags-folder",
+    "classpath": "setpoint_airflow.bundle.PolicyBundle",
+    "kwargs": {"refresh_interval": 5},
+}
 
 _NOT_INHERITED_PREFIXES = ("AIRFLOW__", "AIRFLOW_", "_AIRFLOW", "AWS_", "SETPOINT_")
 _NOT_INHERITED = {
@@ -33,6 +42,7 @@ def airflow_environment(settings: StackSettings) -> dict[str, str]:
         **_airflow_settings(settings),
         **{f"AIRFLOW__{name.upper().replace('.', '__')}": value for name, value in settings.options.items()},
         **_surroundings(settings),
+        **_own_connection(settings),
         **{f"AIRFLOW_CONN_{name.upper()}": value for name, value in settings.connections.items()},
         **settings.variables,
     }
@@ -57,13 +67,17 @@ def _airflow_settings(settings: StackSettings) -> dict[str, str]:
         "CORE": {
             "DAGS_FOLDER": settings.dags_folder,
             "PLUGINS_FOLDER": settings.plugins_folder,
-            # Tasks as forked processes of the scheduler: no broker, and preloaded imports are shared.
-            "EXECUTOR": "LocalExecutor",
+            # Tasks as forked processes of the scheduler: no broker, and preloaded imports are shared. Between two
+            # looks the scheduler rests until something happens, half a second at most.
+            "EXECUTOR": "setpoint_airflow.executors.prompt.PromptExecutor",
             # Python 3.14 would choose forkserver, whose workers do not inherit what the scheduler preloaded.
             "MP_START_METHOD": "fork",
-            # All workers are forked at start; two cores gain nothing from the default of 32.
+            # All workers are forked at start, each with the process of its next task: 100 MB together. Two cores gain
+            # nothing from the default of 32.
             "PARALLELISM": settings.parallelism,
             "LOAD_EXAMPLES": False,
+            # Executing a Dag file (default 30 s); see the processor's timeout below.
+            "DAGBAG_IMPORT_TIMEOUT": 120,
             # A policy that was written down is meant to run; pausing one is a decision for the UI.
             "DAGS_ARE_PAUSED_AT_CREATION": False,
             # A changed policy reaches the UI and the scheduler after seconds instead of half a minute.
@@ -99,8 +113,13 @@ def _airflow_settings(settings: StackSettings) -> dict[str, str]:
             # The logs of components go to files, where colours are noise.
             "COLORED_CONSOLE_LOG": False,
         },
+        "SDK": {
+            # A task's process is forked before its task is there.
+            "COORDINATORS": json.dumps({"setpoint": {"classpath": _COORDINATOR}}),
+            "QUEUE_TO_COORDINATOR": json.dumps({"default": "setpoint"}),
+        },
         "SCHEDULER": {
-            # Each of a run's tasks waits for the scheduler to look again; the default of 1 s costs half a second each.
+            # The executor rests in its stead; the default of 1 s would come on top of that.
             "SCHEDULER_IDLE_SLEEP_TIME": settings.scheduler_idle_sleep_seconds,
             # How soon an approval that nobody answered takes its default; the default is 15 s.
             "TRIGGER_TIMEOUT_CHECK_INTERVAL": 5,
@@ -108,11 +127,16 @@ def _airflow_settings(settings: StackSettings) -> dict[str, str]:
             "TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         },
         "DAG_PROCESSOR": {
-            # New Dag files are looked for this often (default 5 minutes) ...
-            "REFRESH_INTERVAL": settings.parse_interval_seconds,
+            # New Dag files and changed policies are looked for this often (default 5 minutes), which costs next to
+            # nothing ...
+            "DAG_BUNDLE_CONFIG_LIST": json.dumps([_POLICY_BUNDLE]),
             "BUNDLE_REFRESH_CHECK_INTERVAL": 2,
-            # ... and known ones parsed again this often: policies are files that the Dag file reads.
+            # ... and what has not changed is parsed again this often, which costs a second of CPU a hundred policies.
             "MIN_FILE_PROCESS_INTERVAL": settings.parse_interval_seconds,
+            # The Dag of a policy that was removed goes with the second look, half a minute after the first.
+            "STALE_DAG_THRESHOLD": 20,
+            # One file makes the Dags of all policies; the default of 50 s is short for a thousand on a busy machine.
+            "DAG_FILE_PROCESSOR_TIMEOUT": 180,
         },
     }
     return {
@@ -122,12 +146,30 @@ def _airflow_settings(settings: StackSettings) -> dict[str, str]:
     } | {"AIRFLOW_HOME": str(settings.home)}
 
 
+def _own_connection(settings: StackSettings) -> dict[str, str]:
+    """How the triggerer starts runs over the stack's own API."""
+    connection = {
+        "conn_type": "http",
+        "host": LOOPBACK,
+        "port": settings.api_port,
+        "schema": "http",
+        "login": ADMIN,
+        "password": settings.secrets.admin_password.get_secret_value(),
+    }
+    return {
+        "SETPOINT_AIRFLOW_CONNECTION": "setpoint_airflow",
+        "AIRFLOW_CONN_SETPOINT_AIRFLOW": json.dumps(connection),
+    }
+
+
 def _surroundings(settings: StackSettings) -> dict[str, str]:
     repository = settings.repository
     return {
         # include/ is on no path by itself. config/ holds airflow_local_settings, which Airflow imports by that name.
         # plugins/ Airflow puts on the path itself, in every component.
-        "PYTHONPATH": os.pathsep.join([str(repository / "include"), str(repository / "config")]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(repository / "include"), str(repository / "plugins"), str(repository / "config")]
+        ),
         # A log line is of use when it is written, above all the last one before a crash.
         "PYTHONUNBUFFERED": "1",
         PRELOAD: "1" if settings.preload else "0",

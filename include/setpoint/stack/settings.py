@@ -59,11 +59,11 @@ class StackSettings(Value):
     """SQLAlchemy URL of the metadata database; ``None``: SQLite in ``home``."""
     all_admins: bool = False
     """Everybody who reaches the loopback port is an administrator: for demos and tests on one's own machine."""
-    parallelism: Annotated[int, Field(ge=1, le=64)] = 8
+    parallelism: Annotated[int, Field(ge=1, le=64)] = 4
     """How many tasks run at once, which is also how many LocalExecutor workers there are."""
-    scheduler_idle_sleep_seconds: Annotated[float, Field(gt=0)] = 0.05
-    parse_interval_seconds: Annotated[int, Field(ge=1)] = 15
-    """How often a Dag file is parsed again; a changed policy is seen this late."""
+    scheduler_idle_sleep_seconds: Annotated[float, Field(gt=0)] = 0.001
+    parse_interval_seconds: Annotated[int, Field(ge=1)] = 60
+    """How often a Dag file is parsed again although neither it nor a policy file has changed."""
     preload: bool = True
     """Import the heavy libraries in the scheduler once, instead of in every task."""
     connections: Mapping[str, str] = Field(default_factory=dict, repr=False)

@@ -13,7 +13,7 @@ from setpoint.planning.plan import chunks
 from setpoint.steps.evaluate import decide_fleet
 from setpoint.steps.intake import Intake
 from setpoint_airflow.operators.base import PolicyOperator
-from setpoint_airflow.operators.evaluate import Pulled
+from setpoint_airflow.operators.evaluate import pulled_batch
 from setpoint_airflow.runtime import utc_now
 
 
@@ -30,20 +30,20 @@ class DecideOperator(PolicyOperator, BranchMixIn):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         ti = context["ti"]
         intake = Intake.model_validate(ti.xcom_pull(task_ids="take_events"))
-        pulled = Pulled.model_validate(ti.xcom_pull(task_ids="pull_metrics"))
         with self.runtime(context) as run:
             now = utc_now()
+            targets = pulled_batch(run).targets
             report = run.ledger.report_of(run.run_id)
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded, so nothing may be decided")
             decisions, plan = decide_fleet(
                 run.policy,
                 run_id=run.run_id,
-                targets=pulled.targets,
+                targets=targets,
                 report=report,
                 signals=run.ledger.signals_of(run.run_id),
-                states=run.reader.read(pulled.targets),
-                memory=run.ledger.memory(run.policy.name, pulled.targets, run.policy.targets.scope, now),
+                states=run.reader.read(targets),
+                memory=run.ledger.memory(run.policy.name, targets, run.policy.targets.scope, now),
                 now=now,
                 request=intake.request,
                 event_ids=intake.event_ids,

@@ -7,21 +7,17 @@ from typing import Any
 from airflow.sdk import Context
 
 from setpoint.model import MetricBatch, QualityReport, Verdict
-from setpoint.model.base import Name, Value
 from setpoint.steps.evaluate import aggregate_batch, judge_batch, pull_batch
 from setpoint_airflow.operators.base import PolicyOperator
-from setpoint_airflow.runtime import utc_now
-
-
-class Pulled(Value):
-    """What the pull hands on: the fleet, and the reference to its batch."""
-
-    targets: tuple[Name, ...]
-    batch: MetricBatch
+from setpoint_airflow.runtime import Runtime, utc_now
 
 
 class PullMetricsOperator(PolicyOperator):
-    """Find the fleet, pull every metric of every target, keep the batch, and hand on a reference to it."""
+    """Find the fleet, pull every metric of every target, keep the batch, and record a reference to it.
+
+    The tasks that follow read the reference from the ledger: of a large fleet it is megabytes, and the ledger has it
+    anyway. What is returned is for people.
+    """
 
     ui_color = "#e0f2fe"
 
@@ -33,7 +29,13 @@ class PullMetricsOperator(PolicyOperator):
             batch = pull_batch(run.policy, targets, sources=run.sources, store=run.store, now=utc_now())
             run.ledger.record("batch", batch, run_id=run.run_id, policy=run.policy.name)
             self.log.info("Pulled %d points of %d series for %d targets", batch.rows, len(batch.series), len(targets))
-            return Pulled(targets=targets, batch=batch).to_json()
+        return {
+            "batch": batch.batch_id,
+            "uri": batch.uri,
+            "rows": batch.rows,
+            "targets": len(targets),
+            "series": len(batch.series),
+        }
 
 
 class ValidateBatchOperator(PolicyOperator):
@@ -42,9 +44,8 @@ class ValidateBatchOperator(PolicyOperator):
     ui_color = "#ede9fe"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
         with self.runtime(context) as run:
-            report = judge_batch(run.policy, pulled.batch, store=run.store, now=utc_now())
+            report = judge_batch(run.policy, pulled_batch(run), store=run.store, now=utc_now())
             run.ledger.record("report", report, run_id=run.run_id, policy=run.policy.name)
         for line in _broken(report):
             self.log.warning(line)
@@ -58,9 +59,8 @@ class AggregateOperator(PolicyOperator):
     ui_color = "#ede9fe"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
         with self.runtime(context) as run:
-            signals = aggregate_batch(run.policy, pulled.batch, store=run.store)
+            signals = aggregate_batch(run.policy, pulled_batch(run), store=run.store)
             run.ledger.record_many(
                 "signal", [(one.target, one) for one in signals], run_id=run.run_id, policy=self.policy
             )
@@ -68,6 +68,17 @@ class AggregateOperator(PolicyOperator):
             "signals": len(signals),
             "values": {f"{one.target} {one.metric} {one.aggregate}": one.value for one in signals[:50]},
         }
+
+
+def pulled_batch(run: Runtime) -> MetricBatch:
+    """The reference to the batch the run has pulled.
+
+    :raises LookupError: it has pulled none.
+    """
+    batch = run.ledger.batch_of(run.run_id)
+    if batch is None:
+        raise LookupError(f"{run.run_id}: no batch is recorded; clear pull_metrics and what follows it")
+    return batch
 
 
 def _broken(report: QualityReport) -> list[str]:

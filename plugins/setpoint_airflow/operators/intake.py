@@ -15,6 +15,7 @@ from setpoint.model import Event
 from setpoint.steps.intake import take_in
 from setpoint_airflow.asset_updates import asset_updates
 from setpoint_airflow.operators.base import PolicyOperator
+from setpoint_airflow.run_starter import started_for
 from setpoint_airflow.runtime import Runtime, utc_now
 
 LOOK_BACK = timedelta(hours=1)
@@ -32,7 +33,7 @@ class TakeEventsOperator(PolicyOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         with self.runtime(context) as run:
             now = utc_now()
-            trigger = str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type))
+            trigger = _trigger(context)
             intake = take_in(
                 run.policy,
                 run.run_id,
@@ -47,6 +48,12 @@ class TakeEventsOperator(PolicyOperator):
                 run.ledger.finish_run(run.run_id, "nothing_to_do", "every waiting event was taken by another run", now)
                 raise AirflowSkipException("Every waiting event was taken by another run: nothing to do")
             return intake.to_json()
+
+
+def _trigger(context: Context) -> str:
+    """How the run was started: Airflow's word for it, or ``inbox`` when Setpoint started it itself."""
+    dag_run = context["dag_run"]
+    return "inbox" if started_for(dag_run.conf) else str(getattr(dag_run.run_type, "value", dag_run.run_type))
 
 
 def _direct_events(context: Context, run: Runtime, trigger: str, now: datetime) -> list[Event]:

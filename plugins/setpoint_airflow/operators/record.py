@@ -11,7 +11,7 @@ from setpoint.ledger.records import Fate
 from setpoint.model import Action, Change, ChangeState, Decision
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.base import PolicyOperator
-from setpoint_airflow.operators.evaluate import Pulled
+from setpoint_airflow.operators.evaluate import pulled_batch
 from setpoint_airflow.runtime import Runtime, utc_now
 
 
@@ -34,12 +34,11 @@ class QuarantineOperator(PolicyOperator):
     ui_color = "#fde68a"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        pulled = Pulled.model_validate(context["ti"].xcom_pull(task_ids="pull_metrics"))
         with self.runtime(context) as run:
             report = run.ledger.report_of(run.run_id)
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded for the batch in quarantine")
-            kept = run.store.quarantine(pulled.batch, report)
+            kept = run.store.quarantine(pulled_batch(run), report)
             distrusted = [one for one in run.ledger.decisions_of(run.run_id) if one.action is Action.QUARANTINE]
         for one in distrusted[:100]:
             self.log.warning("%s: %s", one.target, one.reasons[0].text)

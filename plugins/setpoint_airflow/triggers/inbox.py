@@ -16,6 +16,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from setpoint.events.queues import QueueRef
 from setpoint_airflow.listening import listeners, listening
+from setpoint_airflow.nudge import nudge
 
 if TYPE_CHECKING:
     from setpoint_airflow.queue_stream import WakeUp
@@ -73,7 +74,7 @@ class InboxTrigger(BaseEventTrigger):
         try:
             with listening(self.shared_stream_key(), self.policy):
                 async for wake_up in shared_stream:
-                    if event := self._event(wake_up):
+                    if (event := self._event(wake_up)) and not await self._started(wake_up):
                         yield event
         except Exception as error:  # a filter that raises is not started again by the triggerer
             log.exception(
@@ -96,6 +97,19 @@ class InboxTrigger(BaseEventTrigger):
             except Exception as error:  # nor is a trigger that does
                 log.exception("the queue cannot be read", policy=self.policy, error=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _started(self, wake_up: WakeUp) -> bool:
+        """Whether the run could be started without this trigger's event, which is sooner."""
+        # A wake-up that seems to be lost goes the other way than the first.
+        if wake_up.reason == "sweep":
+            return False
+        module = await asyncio.to_thread(import_module, "setpoint_airflow.run_starter")
+        starter = module.run_starter()
+        if not await starter.start(self.policy, wake_up.reason):
+            return False
+        nudge()
+        await starter.paused(self.policy)
+        return True
 
     def _event(self, wake_up: WakeUp) -> TriggerEvent | None:
         if self.policy not in wake_up.policies:

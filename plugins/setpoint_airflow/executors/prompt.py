@@ -1,0 +1,64 @@
+"""The LocalExecutor, with a scheduler that rests until there is something to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+from typing import Any
+
+from airflow.executors.local_executor import LocalExecutor
+
+from setpoint_airflow.nudge import hush, listen
+
+BUSY_SECONDS = 0.2
+REST_SECONDS = 0.5
+
+
+class PromptExecutor(LocalExecutor):
+    """Runs tasks as the :class:`LocalExecutor` does, and lets the scheduler rest between two looks.
+
+    The scheduler's loop ends in each executor's heartbeat. There this one waits, until a nudge (see
+    :mod:`setpoint_airflow.nudge`) says that a task has ended or a run was made, for
+    ``SETPOINT_REST_SECONDS`` (0.5) at most, or 0.2 s while tasks run. So the next task of a run starts at
+    once, and a scheduler with nothing to do costs a few percent of a core. Airflow's own sleep between two loops,
+    ``[scheduler] scheduler_idle_sleep_time``, is then set to next to nothing.
+    """
+
+    _nudges: socket.socket | None = None
+    _listener: int | None = None
+
+    def start(self) -> None:
+        """Start the workers, then listen."""
+        super().start()
+        self._rest = float(os.environ.get("SETPOINT_REST_SECONDS", REST_SECONDS))
+        try:
+            self._nudges = listen()
+        except OSError as error:
+            self.log.warning("Nobody can nudge this scheduler, so tasks start later: %s", error)
+        self._listener = os.getpid()
+
+    def sync(self) -> None:
+        """Read what the workers say, then rest."""
+        super().sync()
+        seconds = BUSY_SECONDS if self.running or self.queued_tasks else self._rest
+        if self._nudges is None:
+            seconds = 0.05
+        self._wait(seconds)
+
+    def end(self, *args: Any, **kwargs: Any) -> None:
+        """Stop listening, then end as the LocalExecutor does."""
+        if self._nudges is not None and self._listener == os.getpid():
+            hush(self._nudges)
+            self._nudges = None
+        super().end(*args, **kwargs)
+
+    def _wait(self, seconds: float) -> None:
+        readable = [self._nudges] if self._nudges is not None else []
+        if select.select(readable, [], [], seconds)[0]:
+            assert self._nudges is not None
+            # All nudges so far mean one look.
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self._nudges.recv(1)
