@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
@@ -14,6 +17,7 @@ import setpoint.ledger
 from setpoint.ledger import Ledger, LedgerMismatch, LedgerUnavailable, migrate, revision
 from setpoint.ledger.database import Database
 from setpoint.ledger.tables import HEAD, VERSION_TABLE, Base
+from setpoint.model import Event
 from setpoint.testing.ledgers import begin_change
 from setpoint.testing.values import NOW, a_planned_change
 
@@ -97,3 +101,57 @@ def test_half_a_migration_leaves_nothing(empty_url: str) -> None:
         connection.execute(text("DROP TABLE setpoint_outcomes"))
     engine.dispose()
     assert migrate(empty_url) == HEAD
+
+
+def test_what_an_older_setpoint_wrote_goes_on(empty_url: str) -> None:
+    """Events that wait, requests among them, and rejects of before receipts were kept: all are there, and counted."""
+    database = Database(empty_url)
+    _upgrade_to(database, "0002")
+    engine = create_engine(empty_url)
+    asked = {"targets": [], "wanted_units": 6, "dry_run": False, "reason": "", "requested_by": "ana"}
+    with engine.begin() as connection:
+        for name, request in (("plain", None), ("asked", asked)):
+            value = Event(event_id=name, kind="json", source="s", occurred_at=NOW, received_at=NOW).to_json()
+            connection.execute(
+                text(
+                    "INSERT INTO setpoint_events (event_id, kind, unwanted, received_at, value) "
+                    "VALUES (:id, 'json', :no, :at, :value)"
+                ),
+                {
+                    "id": name,
+                    "no": False,
+                    "at": "2026-03-01T12:00:00.000000Z",
+                    "value": json.dumps({**value, "request": request}),
+                },
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO setpoint_deliveries (event_id, policy, state, attempts, received_at) "
+                    "VALUES (:id, 'web', 'waiting', 0, :at)"
+                ),
+                {"id": name, "at": "2026-03-01T12:00:00.000000Z"},
+            )
+        connection.execute(
+            text(
+                "INSERT INTO setpoint_rejects (reject_id, source, message_id, code, text, body, received_at) "
+                "VALUES ('r', 's', 'm', 'not_json', 'it is not', 'hello', :at)"
+            ),
+            {"at": "2026-03-01T12:00:00.000000Z"},
+        )
+    engine.dispose()
+    database.close()
+    with Ledger.open(empty_url, clock=lambda: NOW) as ledger:
+        assert [one.event_id for one in ledger.take_events("web", "web/1", NOW)] == ["asked"]
+        assert [one.event_id for one in ledger.take_events("web", "web/2", NOW)] == ["plain"]
+        assert ledger.accept_events([(ledger.events_of("web/2")[0].event, ("web",))]).duplicates == ("plain",)
+        (reject,) = ledger.rejects(state="open")
+        assert (reject.reject_id, ledger.kept_message("r").body) == ("r", "hello")
+        assert ledger.accounting(NOW).rejected == 1
+
+
+def _upgrade_to(database: Database, revision_wanted: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(setpoint.ledger.__file__).parent / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision_wanted)
