@@ -10,6 +10,8 @@ QUEUE_NAME = "setpoint-events"
 DEAD_LETTER_QUEUE_NAME = "setpoint-events-dlq"
 TOPIC_NAME = "setpoint-alarms"
 MAX_RECEIVES = 5
+DEAD_LETTER_SECONDS = 1_209_600
+"""Two weeks, which is the most, and longer than the queue keeps a message."""
 HIGH_CPU_PERCENT = 70.0
 LOW_CPU_PERCENT = 30.0
 ALARM_PERIOD_SECONDS = 10
@@ -88,7 +90,7 @@ class _Provisioner:
         self._sqs = client("sqs", endpoint_url, region)
 
     def run(self, fleets: Sequence[FleetConfig]) -> Provisioned:
-        dead_letter_url = self._queue(DEAD_LETTER_QUEUE_NAME, {})
+        dead_letter_url = self._queue(DEAD_LETTER_QUEUE_NAME, {"MessageRetentionPeriod": str(DEAD_LETTER_SECONDS)})
         redrive = {"deadLetterTargetArn": self._queue_arn(dead_letter_url), "maxReceiveCount": MAX_RECEIVES}
         queue_url = self._queue(QUEUE_NAME, {"RedrivePolicy": json.dumps(redrive), "VisibilityTimeout": "60"})
         topic_arn = self._topic(queue_url)

@@ -31,7 +31,7 @@ def queues_of_all(policies: Iterable[Policy], places: Iterable[Place]) -> list[Q
 def check_queue(queue: QueueRef) -> tuple[list[CheckResult], list[Need]]:
     """Look a queue and its dead-letter queue up; no message is received.
 
-    :returns: what was found, and what taking events in needs to be allowed on this queue.
+    :returns: what was found, and what else taking events in needs to be allowed on this queue.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -52,7 +52,9 @@ def check_queue(queue: QueueRef) -> tuple[list[CheckResult], list[Need]]:
     except (BotoCoreError, ConnectionProblemError) as error:
         return [fail(check, str(error), f"check the connection {queue.connection}")], []
     arn = attributes.get("QueueArn")
-    return results, [Need(action, (arn,)) for action in PERMISSIONS] if arn else []
+    # Looking the queue up by its name was tried just now; by its URL nobody looks.
+    left = [action for action in PERMISSIONS if action != "sqs:GetQueueUrl"]
+    return results, [Need(action, (arn,)) for action in left] if arn else []
 
 
 def _reachable(check: str, attributes: Mapping[str, Any]) -> Iterator[CheckResult]:
@@ -95,16 +97,16 @@ def _dead_letters(check: str, sqs: Any, attributes: Mapping[str, Any]) -> Iterat
         dead = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
     except ClientError as error:
         todo = f"create {name}, or allow sqs:GetQueueUrl and sqs:GetQueueAttributes on it, to have dead letters counted"
-        yield warn(check, f"dead letters go to {name}, which cannot be looked at: {error}", todo)
+        yield warn(check, f"go to {name}, which cannot be looked at: {error}", todo)
         return
     waiting = int(dead.get("ApproximateNumberOfMessages", 0))
     if waiting:
-        words = f"{waiting} dead letters in {name}: the ledger could not take them in"
+        words = f"{waiting} in {name}: the ledger could not take them in"
         yield warn(
             check, words, "see the triggerer's log, mend what is wrong, then start a redrive (StartMessageMoveTask)"
         )
     else:
-        yield ok(check, f"dead letters go to {name}, which is empty")
+        yield ok(check, f"go to {name}, which is empty")
     kept, longer = (int(one.get("MessageRetentionPeriod", 345_600)) for one in (attributes, dead))
     if longer <= kept:
         # A message's age counts from when it was first sent, also in the dead-letter queue.
