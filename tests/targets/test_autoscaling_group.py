@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from setpoint.model import Action, ActivityStatus, ChangeState, PlannedChange, direction
+from setpoint.model import Action, ActivityStatus, ChangeState, PlannedChange, Reason, TargetState, direction
 from setpoint.targets.autoscaling_group import AutoScalingGroupConfig, AutoScalingGroupReader, AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
 from setpoint.testing.values import permitted
@@ -134,6 +134,32 @@ def test_applies_once_and_then_not_again(aws: Any) -> None:
     second = target.apply(change(), permitted)
     assert (second.state, second.reason.code) == (ChangeState.NO_OP, "already_there")
     assert client.count("set_desired_capacity") == 1
+
+
+def test_the_last_question_is_asked_right_before_the_call(aws: Any) -> None:
+    """Two reads, the question with what they said, the call; a no is a refusal, and an error calls nothing either."""
+    aws.group("web")
+    client = CountingClient(aws.client)
+    target = AutoScalingGroupTarget(client, clock=aws.now)
+
+    def no(state: TargetState) -> Reason:
+        assert (state.target, state.desired_units) == ("web", 3)
+        return Reason.of("cooldown", "the target rests")
+
+    def lost(_: TargetState) -> None:
+        raise LookupError("the lease is lost")
+
+    refused = target.apply(change(), no)
+    assert (refused.state, refused.reason.code) == (ChangeState.REFUSED, "cooldown")
+    with pytest.raises(LookupError):
+        target.apply(change(), lost)
+    assert desired(aws) == 3
+    client.calls.clear()
+    asked: list[int] = []
+    target.apply(change(), lambda _: asked.append(len(client.calls)))
+    names = [name for name, _ in client.calls]
+    assert names == ["describe_auto_scaling_groups", "describe_instance_refreshes", "set_desired_capacity"]
+    assert asked == [2]
 
 
 @pytest.mark.parametrize(

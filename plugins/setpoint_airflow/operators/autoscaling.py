@@ -10,8 +10,9 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.providers.amazon.aws.utils.waiter_with_logging import wait
-from airflow.providers.common.compat.sdk import AirflowException, conf
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, conf
 
+from setpoint.aws_errors import advice, error_code, handling_of
 from setpoint.targets.autoscaling_states import state_of
 from setpoint_airflow.hooks.autoscaling import STATUS_QUERIES, AutoScalingHook, CapacityWaiter
 from setpoint_airflow.links.autoscaling import AutoScalingGroupLink
@@ -19,6 +20,9 @@ from setpoint_airflow.triggers.autoscaling import AutoScalingGroupCapacityTrigge
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+SET_DESIRED_CAPACITY = "autoscaling:SetDesiredCapacity"
 
 
 class CapacityOutOfBoundsError(ValueError):
@@ -45,6 +49,7 @@ class AutoScalingSetDesiredCapacityOperator(AwsBaseOperator[AutoScalingHook]):
     :param verify: Whether or not to verify SSL certificates.
     :param botocore_config: Configuration dictionary (key-values) for botocore client.
     :return: ``{"auto_scaling_group_name", "previous_capacity", "desired_capacity", "changed"}``.
+    :raises AirflowFailException: AWS refused the call for good; the task is not tried again.
     """
 
     aws_hook_class = AutoScalingHook
@@ -93,11 +98,7 @@ class AutoScalingSetDesiredCapacityOperator(AwsBaseOperator[AutoScalingHook]):
             "changed": wanted != previous,
         }
         if result["changed"]:
-            self.hook.conn.set_desired_capacity(
-                AutoScalingGroupName=self.auto_scaling_group_name,
-                DesiredCapacity=wanted,
-                HonorCooldown=self.honor_cooldown,
-            )
+            self._set_desired_capacity(wanted)
             self.log.info("%s: desired capacity %d -> %d", self.auto_scaling_group_name, previous, wanted)
         else:
             self.log.info("%s: desired capacity is %d already", self.auto_scaling_group_name, wanted)
@@ -106,6 +107,22 @@ class AutoScalingSetDesiredCapacityOperator(AwsBaseOperator[AutoScalingHook]):
             in_service = state_of(group, (), datetime.now(UTC)).in_service_units
             self._wait("capacity_at_most" if in_service > wanted else "capacity_at_least", wanted, result)
         return result
+
+    def _set_desired_capacity(self, wanted: int) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            self.hook.conn.set_desired_capacity(
+                AutoScalingGroupName=self.auto_scaling_group_name,
+                DesiredCapacity=wanted,
+                HonorCooldown=self.honor_cooldown,
+            )
+        except ClientError as error:
+            # A scaling activity in progress ends by itself, and with honor_cooldown so does the cooldown.
+            handling = handling_of(error)
+            if handling.retryable or error_code(error) == "ScalingActivityInProgress":
+                raise
+            raise AirflowFailException(f"{error}. {advice(handling, (SET_DESIRED_CAPACITY,))}") from error
 
     def _check_bounds(self, wanted: int, group: dict[str, Any]) -> None:
         smallest, largest = int(group["MinSize"]), int(group["MaxSize"])

@@ -57,7 +57,13 @@ class InServiceSensor(FeedbackOperator):
 
     def execute(self, context: Context) -> list[str]:
         with self.runtime(context) as run:
-            changes = self._look(run)
+            try:
+                changes = self._look(run)
+            except TargetError as error:
+                if not error.retryable:
+                    raise
+                self.log.warning("The targets cannot be read just now; the triggerer goes on looking: %s", error)
+                changes = self.effective(run)
         if any(one.state is ChangeState.APPLIED for one in changes):
             reached("while_waiting", self.policy)
             self.defer_until_settled(context, [one.change_id for one in changes], self.poll_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from setpoint.ledger import LedgerUnavailable
 from setpoint.model import ChangeState
 from setpoint.steps.settle import settle
 from setpoint.targets.contract import TargetConfig, TargetError, TargetReader
 from setpoint_airflow.runtime import Runtime, runtime
+
+TROUBLE_SECONDS = 600.0
+"""How long targets and ledger may be out of reach, without a good look in between, before the wait is given up."""
 
 
 class ChangesSettledTrigger(BaseTrigger):
@@ -32,6 +37,7 @@ class ChangesSettledTrigger(BaseTrigger):
         self.change_ids = list(change_ids)
         self.poll_seconds = poll_seconds
         self._built: tuple[TargetConfig, TargetReader] | None = None
+        self._trouble_since: float | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -59,13 +65,16 @@ class ChangesSettledTrigger(BaseTrigger):
                     ledger=run.ledger,
                     now=datetime.now(UTC),
                 )
-        except TargetError as error:
-            if not error.retryable:
+        except (TargetError, LedgerUnavailable) as error:
+            now = time.monotonic()
+            self._trouble_since = self._trouble_since or now
+            if (isinstance(error, TargetError) and not error.retryable) or now > self._trouble_since + TROUBLE_SECONDS:
                 raise
-            self.log.warning("The targets could not be read, trying again: %s", error)
+            self.log.warning("Targets or ledger could not be read, trying again: %s", error)
             # Perhaps with credentials that were mended meanwhile.
             self._built = None
             return True
+        self._trouble_since = None
         return any(one.state is ChangeState.APPLIED for one in after)
 
     def _reader(self, run: Runtime) -> TargetReader:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+from botocore.exceptions import ClientError
 
 from setpoint.lab.faults import FaultKind
 from setpoint.model import ChangeState
 from setpoint.sources.contract import SourceError
 from setpoint.targets.contract import TargetError
+from setpoint.testing.ledgers import apply
 from setpoint_airflow.exceptions import ChangesFailedError, ChangesFailedForGoodError, PermanentError
+from setpoint_airflow.operators.autoscaling import AutoScalingSetDesiredCapacityOperator
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.change import ApplyChangesOperator
+from setpoint_airflow.operators.feedback import InServiceSensor
+from setpoint_airflow.triggers.settled import TROUBLE_SECONDS, ChangesSettledTrigger
 
 
 @pytest.fixture
@@ -82,3 +91,69 @@ def test_throttling_that_lasts_is_left_to_airflow(fleet: Any, monkeypatch: pytes
     fleet.lab.client.remove_faults()
     assert operator.execute(fleet.context())[0]["state"] == "applied"
     assert fleet.desired(fleet.groups[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("code", "for_good"), [("AccessDenied", True), ("Throttling", False), ("ScalingActivityInProgress", False)]
+)
+def test_the_plain_operator_goes_by_the_same_table(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch, code: str, for_good: bool
+) -> None:
+    """Outside a policy too, what AWS refuses for good ends the task, with what to do about it."""
+    operator = AutoScalingSetDesiredCapacityOperator(
+        task_id="set",
+        auto_scaling_group_name=fleet.groups[0],
+        desired_capacity=5,
+        region_name="eu-west-1",
+        botocore_config={"retries": {"total_max_attempts": 1}},
+    )
+    refused = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    events = operator.hook.conn.meta.events
+    events.register("before-call.auto-scaling.SetDesiredCapacity", lambda **_: _refusal(refused))
+    with pytest.raises(AirflowFailException if for_good else ClientError) as ended:
+        operator._set_desired_capacity(5)
+    assert ("Allow autoscaling:SetDesiredCapacity" in str(ended.value)) is for_good
+    assert fleet.desired(fleet.groups[0]) == 3
+
+
+def _refusal(answer: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What a ``before-call`` handler returns instead of sending: the HTTP response and the parsed answer."""
+    return SimpleNamespace(status_code=400), answer
+
+
+def test_capacity_that_cannot_be_read_is_waited_for_in_the_triggerer(fleet: Any, monkeypatch: Any) -> None:
+    """An outage while capacity arrives costs no try of the task: the triggerer looks until AWS answers again."""
+    (change,) = fleet.decide((fleet.groups[0], 3, 5))
+    chunk = {"action": "scale_out", "change_ids": [change.change_id]}
+    at = datetime.now(UTC)
+    apply(fleet.ledger, change, at)
+    told = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    told["extra"]["config_kwargs"] = {"retries": {"total_max_attempts": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(told))
+    fleet.lab.client.fault(FaultKind.API_DOWN, share=1.0, services=("autoscaling",))
+    sensor = InServiceSensor(task_id="in_service", policy=fleet.name, chunk=chunk, poll_seconds=0.1)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute(fleet.context())
+    trigger = deferred.value.trigger
+    assert trigger._waiting(), "the outage goes on"
+    fleet.lab.client.remove_faults()
+    fleet.autoscaling.set_desired_capacity(AutoScalingGroupName=fleet.groups[0], DesiredCapacity=5)
+    assert trigger._waiting() in (True, False)
+    assert trigger._trouble_since is None
+
+
+def test_trouble_that_does_not_end_ends_the_wait(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The triggerer does not look for ever: after ten minutes of nothing but errors the task is tried again."""
+    (change,) = fleet.decide((fleet.groups[0], 3, 5))
+    apply(fleet.ledger, change, datetime.now(UTC))
+    trigger = ChangesSettledTrigger(
+        policy=fleet.name, run_id="manual__2026-03-01", change_ids=[change.change_id], poll_seconds=0.1
+    )
+    told = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    told["extra"]["config_kwargs"] = {"retries": {"total_max_attempts": 1}}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(told))
+    fleet.lab.client.fault(FaultKind.API_DOWN, share=1.0, services=("autoscaling",))
+    assert trigger._waiting()
+    trigger._trouble_since -= TROUBLE_SECONDS + 1
+    with pytest.raises(TargetError):
+        trigger._waiting()
