@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import socket
@@ -31,7 +32,11 @@ class PromptExecutor(LocalExecutor):
 
     def start(self) -> None:
         """Start the workers, then listen."""
+        gc.collect()
         super().start()
+        # The LocalExecutor freezes only while it forks; the scheduler's next full collection would write to all that
+        # it shares with its workers, and own 110 MB of it alone.
+        gc.freeze()
         self._rest = float(os.environ.get("SETPOINT_REST_SECONDS", REST_SECONDS))
         try:
             self._nudges = listen()
