@@ -123,8 +123,10 @@ def _airflow_settings(settings: StackSettings) -> dict[str, str]:
             "SCHEDULER_IDLE_SLEEP_TIME": settings.scheduler_idle_sleep_seconds,
             # How soon an approval that nobody answered takes its default; the default is 15 s.
             "TRIGGER_TIMEOUT_CHECK_INTERVAL": 5,
-            # A task whose process died with its scheduler is noticed after a minute instead of five.
+            # A task whose supervisor died is noticed after a minute instead of five ...
             "TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+            # ... and the tasks of a scheduler that died are started again after half a minute instead of five.
+            "ORPHANED_TASKS_CHECK_INTERVAL": 30,
         },
         "DAG_PROCESSOR": {
             # New Dag files and changed policies are looked for this often (default 5 minutes), which costs next to
