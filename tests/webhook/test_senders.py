@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,3 +79,18 @@ def test_what_is_no_senders_file_is_refused(tmp_path: Path, text: str) -> None:
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(SendersError):
         load_senders(file)
+
+
+def _documented() -> list[tuple[str, str]]:
+    """Every ``senders.yaml`` that a page shows."""
+    pages = sorted((Path(__file__).resolve().parents[2] / "docs").rglob("*.md"))
+    blocks = [(page.name, text) for page in pages for text in re.findall(r"```ya?ml\n(.*?)```", page.read_text(), re.S)]
+    return [(name, text) for name, text in blocks if re.search(r"^senders:", text, re.M)]
+
+
+@pytest.mark.parametrize(("page", "text"), _documented(), ids=lambda value: str(value)[:30])
+def test_every_senders_file_in_the_docs_is_valid(tmp_path: Path, page: str, text: str) -> None:
+    """What a page shows can be copied."""
+    file = tmp_path / "senders.yaml"
+    file.write_text(text)
+    assert load_senders(file), page

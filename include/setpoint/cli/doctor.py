@@ -64,7 +64,7 @@ def doctor(
 
 def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
     from setpoint.cli.checks.batches import check_batches
-    from setpoint.cli.checks.ledger import check_ledger, check_leases
+    from setpoint.cli.checks.ledger import check_leases, check_ledger
     from setpoint.cli.checks.policy_files import check_policies
     from setpoint.cli.checks.result import fail
     from setpoint.settings import load_settings
@@ -89,10 +89,12 @@ def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
 def _airflow_and_aws(policies: list[Policy], airflow_url: str | None) -> Iterator[CheckResult]:
     from setpoint.cli.checks.airflow import check_address, check_folders
     from setpoint.cli.checks.airflow_settings import check_settings
+    from setpoint.cli.checks.senders import check_senders
 
     yield from check_folders()
     yield from check_settings()
     yield from check_address(airflow_url)
+    yield from check_senders(policies, airflow_url)
     yield from _aws(policies)
 
 
