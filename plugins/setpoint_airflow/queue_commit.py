@@ -64,7 +64,7 @@ class Counter:
         reached("after_receive", self.queue.queue)
         try:
             taken = self._take(received, listening)
-        except Exception:
+        except Exception:  # noqa: BLE001  # what failed is found out message by message
             self.ledger.pending_policies()  # raises when it is the ledger that is down
         else:
             reached("after_commit", self.queue.queue)
