@@ -156,7 +156,9 @@ def test_a_policy_that_does_not_listen_for_json_is_not_woken_by_it(read: Read, p
 
 def test_each_policy_gets_the_reading_it_asked_for(message: Messages, read: Read, policy: Policies) -> None:
     """An alarm from EventBridge reaches an alarm trigger as an alarm and an eventbridge trigger as an event."""
-    routed = route_readings(read(message("cloudwatch.alarm/eventbridge_metric")), [policy("alarms", ALARM), policy("events", BRIDGE)])
+    routed = route_readings(
+        read(message("cloudwatch.alarm/eventbridge_metric")), [policy("alarms", ALARM), policy("events", BRIDGE)]
+    )
     assert {one.event.kind: one.policies for one in routed} == {
         "cloudwatch.alarm": ("alarms",),
         "eventbridge": ("events",),
