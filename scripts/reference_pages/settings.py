@@ -18,6 +18,17 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "`0` keeps `airflow_local_settings.py` from importing the heavy libraries once in the scheduler; "
         "every task then imports them anew.",
     ),
+    "SETPOINT_AIRFLOW_CONNECTION": (
+        "none",
+        "the Airflow connection (type `http`) over which the triggerer starts runs at once; "
+        "without it a run waits for the triggerer's next turn.",
+    ),
+    "SETPOINT_NUDGE_FOLDER": (
+        "a folder per user and `AIRFLOW_HOME` among the temporary files",
+        "where a scheduler with the `PromptExecutor` can be nudged; "
+        "the scheduler, triggerer and API server of one machine must see the same folder.",
+    ),
+    "SETPOINT_REST_SECONDS": ("`0.5`", "how long such a scheduler rests at most when nothing happens."),
     "SETPOINT_AIRFLOW_TOKEN": ("none", "the token with which `setpoint event send --via airflow` calls Airflow's API."),
     "SETPOINT_AIRFLOW_USER": ("none", "without a token: the name with which it logs in; without both, as nobody."),
     "SETPOINT_AIRFLOW_PASSWORD": ("none", "the password of that name."),
