@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from webhook_parts import GRAFANA_KEY, SIGNING_KEY, TOKEN, TOPIC, Sns, Webhook, standard_signature
+from webhook_parts import GRAFANA_KEY, SIGNING_KEY, TOKEN, TOPIC, Sns, Webhook, standard_signature, until
 
 from setpoint.events.envelope import MAX_BYTES
 
@@ -369,3 +369,32 @@ def test_a_signed_request_carries_no_binary_cloudevent(webhook: Webhook) -> None
     answer = webhook.post("ci", body, ce_specversion="1.0", ce_id="1", ce_source="/x", ce_type="y", **headers)
     assert problem(answer) == (415, "media_type")
     assert nothing_came_of_it(webhook)
+
+
+def test_without_policies_nothing_is_taken_in(webhook: Webhook, policies: Path) -> None:
+    """A folder that is gone for a moment is 503: routed to nobody now, the message would be lost."""
+    away = policies.with_name("away")
+    policies.rename(away)
+    assert problem(webhook.with_token(HELLO)) == (503, "not_ready")
+    away.rename(policies)
+    assert webhook.with_token(HELLO).json()["fate"] == "accepted"
+
+
+def test_who_posts_slowly_in_ones_name_keeps_no_other_out(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that are not proven yet hold their own sender's places, and only until their time is over."""
+    monkeypatch.setattr("setpoint_airflow.webhook.app.MOST_WAITING", 3)
+    place = urlsplit(webhook.url)
+    slow = [socket.create_connection((place.hostname, place.port), timeout=10) for _ in range(3)]
+    head = (
+        b"POST /setpoint/events/ci HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    try:
+        for line in slow:
+            line.sendall(head)
+        until(lambda: signed(webhook, {"policy": "api"}).status_code == 503, "the sender's places to be taken")
+        assert problem(signed(webhook, {"policy": "api"})) == (503, "busy")
+        assert webhook.with_token(HELLO).status_code == 202
+    finally:
+        for line in slow:
+            line.close()
+    until(lambda: signed(webhook, {"policy": "api"}).status_code == 202, "the places to be free again")

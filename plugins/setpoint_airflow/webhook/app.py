@@ -11,6 +11,7 @@ import json
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ from setpoint.events.signatures import SignatureError, verify_bearer, verify_hma
 from setpoint.events.sns_signature import SnsMessage, verify_sns
 from setpoint.events.take_in import Message, TakenIn
 from setpoint.ledger import LedgerError
+from setpoint.policy.problems import PolicyError
+from setpoint.registry import ExtensionError
+from setpoint.settings import SettingsError
 from setpoint_airflow.webhook.answers import ProblemError, retry_after
 from setpoint_airflow.webhook.body import check_head, read_body
 from setpoint_airflow.webhook.deployment import Deployment
@@ -42,8 +46,9 @@ THREADS = 8
 """Requests that are worked on at once. Airflow's own requests have other threads, so none of them waits for these."""
 THREADS_ASKING_SNS = 2
 """Apart from these: what may have to wait for a server of SNS."""
-MOST_WAITING = 64
-"""Requests that are there at once, each with at most 256 KiB; the next one is asked to come again."""
+MOST_WAITING = 32
+"""Requests of one sender that are there at once, each with at most 256 KiB; the next one is asked to come again. By
+sender, so that whoever posts slowly and unproven in one's name keeps no other out."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -90,23 +95,23 @@ class _Desk:
         self._clock_seconds = clock_seconds
         self._rates: dict[tuple[str, int, int], TokenBucket] = {}
         self._complaints = TokenBucket(per_minute=60, burst=20)
-        self._present = 0
+        self._present: Counter[str] = Counter()
         self._limiters: tuple[CapacityLimiter, CapacityLimiter] | None = None
 
     async def serve(self, name: str, request: Request) -> Response:
         """:raises ProblemError: whatever keeps the message out of the ledger."""
-        if self._present >= MOST_WAITING:
+        sender = await self._sender(name)
+        if self._present[name] >= MOST_WAITING:
             raise ProblemError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "busy", "too many requests at once; come again", retry_after(1)
             )
-        self._present += 1
+        self._present[name] += 1
         try:
-            return await self._serve(name, request)
+            return await self._serve(name, sender, request)
         finally:
-            self._present -= 1
+            self._present[name] -= 1
 
-    async def _serve(self, name: str, request: Request) -> Response:
-        sender = await self._sender(name)
+    async def _serve(self, name: str, sender: Sender, request: Request) -> Response:
         check_head(request, may_be_text=isinstance(sender, SnsSender))
         try:
             proven = await self._prove(name, sender, request)
@@ -213,6 +218,14 @@ class _Desk:
                 "ledger",
                 "the message is not recorded, because the ledger does not answer; send it again",
                 retry_after(5),
+            ) from None
+        except (PolicyError, ExtensionError, SettingsError) as error:
+            log.error("nothing can be taken in", sender=name, error=str(error))
+            raise ProblemError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "not_ready",
+                "the message is not recorded; send it again",
+                retry_after(30),
             ) from None
         if taken.refused:
             reason = taken.refused[0]
