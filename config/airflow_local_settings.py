@@ -56,6 +56,7 @@ _FOR_PARSERS = (
     "setpoint_airflow.operators.reconcile",
     "setpoint_airflow.operators.record",
     "setpoint_airflow.operators.retention",
+    "setpoint_airflow.remembered",
 )
 
 _OURS = ("setpoint", "setpoint_airflow")

@@ -29,6 +29,10 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "the scheduler, triggerer and API server of one machine must see the same folder.",
     ),
     "SETPOINT_REST_SECONDS": ("`0.5`", "how long such a scheduler rests at most when nothing happens."),
+    "SETPOINT_FAILPOINTS": (
+        "none",
+        "the folder of the moments at which a process is to stand still: for `make chaos`, never in production.",
+    ),
     "SETPOINT_AIRFLOW_TOKEN": ("none", "the token with which `setpoint event send --via airflow` calls Airflow's API."),
     "SETPOINT_AIRFLOW_USER": ("none", "without a token: the name with which it logs in; without both, as nobody."),
     "SETPOINT_AIRFLOW_PASSWORD": ("none", "the password of that name."),

@@ -33,7 +33,6 @@ from setpoint.testing.values import NOW, a_decision, a_policy, a_report, a_signa
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POLICIES = REPOSITORY / "include" / "policies"
-LAB_PORT = 5871
 
 RUN = "web/scheduled__2026-03-01"
 HOSTILE = "\x1b[31mred\x1b[0m [bold]markup[/bold] {{ 7*7 }}"
@@ -145,5 +144,5 @@ def _tell(ledger: Ledger, change: PlannedChange) -> None:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabProcess]:
     """A practice AWS with the storefront's fleets, queue and alarms."""
-    with LabProcess(port=LAB_PORT, provision=True) as process:
+    with LabProcess(provision=True) as process:
         yield process

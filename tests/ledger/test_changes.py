@@ -51,10 +51,10 @@ def test_begin_again_counts_attempts(ledger: Ledger) -> None:
 
 
 def test_begin_after_the_end_reopens_nothing(ledger: Ledger, result: MakeResult) -> None:
-    """A retry of a change that has ended is told how, and cannot start it again."""
+    """A retry of a change that has ended is told how, cannot start it again, and is no attempt at it."""
     settle(ledger, planned(), result)
     again = begin_change(ledger, planned(), LATER)
-    assert (again.state, again.attempts) == (ChangeState.SETTLED, 2)
+    assert (again.state, again.attempts) == (ChangeState.SETTLED, 1)
 
 
 @pytest.mark.parametrize("field", [{"to_units": 9}, {"target": "web-2"}, {"dry_run": True}, {"policy": "api"}])

@@ -170,7 +170,7 @@ def _surroundings(settings: StackSettings) -> dict[str, str]:
         # include/ is on no path by itself. config/ holds airflow_local_settings, which Airflow imports by that name.
         # plugins/ Airflow puts on the path itself, in every component.
         "PYTHONPATH": os.pathsep.join(
-            [str(repository / "include"), str(repository / "plugins"), str(repository / "config")]
+            [str(repository / "include"), str(repository / "config")]
         ),
         # A log line is of use when it is written, above all the last one before a crash.
         "PYTHONUNBUFFERED": "1",
