@@ -73,7 +73,7 @@ def policy_dag(policy: Policy) -> DAG:
         changes >> outcomes
         [hold, quarantine, outcomes] >> close
     # Last, because it is the run's form: each task made after it would copy, check and store one of its own.
-    dag.params = trigger_form(policy)
+    dag.params.update(trigger_form(policy))
     return dag
 
 

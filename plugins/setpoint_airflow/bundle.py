@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,10 +31,8 @@ class PolicyBundle(LocalDagBundle):
 
     Airflow parses a Dag file when the file changes, and again every ``[dag_processor] min_file_process_interval``; that
     ours read policies it cannot know. So the Dag processor either looks often, which costs CPU for ever, or late. This
-    bundle compares the policies at each refresh (``refresh_interval``) and, when they changed, sets the modification
-    time of the Dag files that read them: Airflow parses these next, and the interval can be long.
-
-    A Dags folder that cannot be written to is no harm: a change is then seen at the next interval.
+    bundle compares the policies at each refresh (``refresh_interval``) and, when they changed, asks for the Dag files
+    that read them to be parsed next, as the API's ``PUT /parseDagFile`` does. So the interval can be long.
 
     :param path: the folder; ``[core] dags_folder`` when it is left out.
     :param clock: seconds that never go back; for tests.
@@ -50,26 +47,29 @@ class PolicyBundle(LocalDagBundle):
     def refresh(self) -> None:
         """Compare the policies with those of the last refresh. The first time there is nothing to compare with."""
         found, seen = fingerprint(load_settings().policies), self._seen
-        self._seen = found
         if seen is not None and found != seen:
             _log.info("The policies have changed; parsing the Dag files that read them")
+            self._ask()
             self._once_more_at = self._clock() + ONCE_MORE_SECONDS
-            self._touch()
         elif self._once_more_at is not None and self._clock() >= self._once_more_at:
+            self._ask()
             self._once_more_at = None
-            self._touch()
+        self._seen = found  # only now: a change that could not be asked about is one at the next refresh, too
 
-    def _touch(self) -> None:
-        for file in sorted(Path(self.path).glob(READERS)):
-            try:
-                os.utime(file)
-            except OSError as error:
-                _log.warning(
-                    "%s cannot be marked as changed (%s): policies that changed are seen at the next interval, "
-                    "[dag_processor] min_file_process_interval; let the Dag processor write to it, or shorten that",
-                    file,
-                    error.strerror,
-                )
+    def _ask(self) -> None:
+        """Ask the Dag processor, which is what refreshes a bundle, through Airflow's table for that."""
+        # Not at the top: tasks import this module too, and have no business with Airflow's database.
+        from airflow.models.dagbag import DagPriorityParsingRequest
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        files = {file.name for file in Path(self.path).glob(READERS)}
+        with create_session() as session:
+            asked = select(DagPriorityParsingRequest.relative_fileloc).where(
+                DagPriorityParsingRequest.bundle_name == self.name
+            )
+            for file in sorted(files - set(session.scalars(asked))):
+                session.add(DagPriorityParsingRequest(bundle_name=self.name, relative_fileloc=file))
 
 
 def fingerprint(folder: Path) -> Fingerprint:
