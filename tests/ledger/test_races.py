@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from races import at_once, race
 
+from setpoint.events.arrivals import Arrival, Wanted
 from setpoint.ledger import IllegalTransition, Ledger, TargetBusy, migrate, revision
 from setpoint.ledger.tables import HEAD
 from setpoint.model import ApplyResult, ChangeState, Event
@@ -109,6 +111,47 @@ def test_threads_take_at_once(ledger: Ledger, event: Callable[..., Event]) -> No
         late = ledger.take_events("web", f"web/{turn}/late", NOW)
         ids = [one.event_id for part in (*taken, late) for one in part]
         assert sorted(ids) == [one.event_id for one in events]
+
+
+def test_threads_join_and_take_at_once(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """A run that is about to pull and one that starts share what waits: each event goes to one of them."""
+    for turn in range(ROUNDS):
+        ledger.accept_events([(event(f"{turn} first"), ("web",))])
+        assert len(ledger.take_events("web", f"web/{turn}/0", NOW)) == 1
+        events = [event(f"{turn} {number:03}") for number in range(20)]
+        ledger.accept_events([(one, ("web",)) for one in events])
+
+        def work(number: int, turn: int = turn) -> list[str]:
+            if number == 0:
+                return list(ledger.join_events(f"web/{turn}/0", "web", NOW, limit=12))
+            return [one.event_id for one in ledger.take_events("web", f"web/{turn}/{number}", NOW, limit=12)]
+
+        got = [event_id for part in at_once(3, work) for event_id in part]
+        late = [one.event_id for one in ledger.take_events("web", f"web/{turn}/late", NOW)]
+        assert sorted(got + late) == [one.event_id for one in events]
+
+
+def test_threads_bring_and_pull_at_once(ledger: Ledger, event: Callable[..., Event]) -> None:
+    """An event that comes while a run pulls is in that run, or wakes another; none is left without either."""
+    for turn in range(ROUNDS):
+        at = NOW + timedelta(hours=turn)
+
+        def arrival(name: str, at: datetime = at) -> Arrival:
+            return Arrival(name, "queue", "", ((event(name, at), (Wanted("web", timedelta(seconds=10)),)),))
+
+        ledger.receive([arrival(f"{turn} first")], at)
+        ledger.take_events("web", f"web/{turn}", at)
+
+        def work(number: int, turn: int = turn, at: datetime = at, arrival: Callable[..., Arrival] = arrival) -> bool:
+            if number == 0:
+                return bool(ledger.join_events(f"web/{turn}", "web", at))
+            return bool(ledger.receive([arrival(f"{turn} {number}")], at).woken)
+
+        at_once(4, work)
+        joined = len(ledger.events_of(f"web/{turn}")) - 1
+        due = ledger.claim_wakes(None, at + timedelta(seconds=10))
+        assert (joined == 3) is not bool(due)
+        ledger.take_events("web", f"web/{turn}/rest", at)
 
 
 def test_threads_take_requests_at_once(ledger: Ledger, event: Callable[..., Event]) -> None:

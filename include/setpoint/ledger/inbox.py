@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, or_, select, tuple_, update
 
 from setpoint.ledger.claims import has_decided
 from setpoint.ledger.counting import expire
@@ -65,14 +65,13 @@ class Inbox(Store):
             # lock, take nothing, and leave what the other did not want.
             self._database.lock(connection, "take of policy", policy)
             _close_too_old(connection, now, policy)
-            chosen = _chosen(connection, policy, limit, own)
-            if chosen:
-                first = chosen[0].event_id
-                _give(connection, policy, run_id, now, [first], joined=False)
-                _give(connection, policy, run_id, now, [one.event_id for one in chosen[1:]], joined=True)
+            chosen = _chosen(connection, policy, limit, own, now)
+            ids = [one.event_id for one in chosen]
+            given = _give(connection, policy, run_id, now, ids[:1], joined=False)
+            given |= _give(connection, policy, run_id, now, ids[1:], joined=True)
             asked = any(one.request is not None for one in chosen)
             note_left(self._database, connection, policy, now, by_request=asked)
-        return chosen
+        return tuple(one for one in chosen if one.event_id in given)
 
     def join_events(self, run_id: str, policy: str, now: datetime, limit: int = 1000) -> tuple[str, ...]:
         """Right before a run pulls metrics: let the events that came since it started join it.
@@ -86,15 +85,15 @@ class Inbox(Store):
             kinds = set(connection.scalars(select(DeliveryRow.asked).where(DeliveryRow.run_id == run_id).distinct()))
             if kinds != {False}:
                 return ()
+            # As runs that take do; and only then the wake-up's row, which who brings events locks last.
+            self._database.lock(connection, "take of policy", policy)
             note_pull(self._database, connection, policy, now)
-            late = list(
-                connection.scalars(
-                    _waiting(select(DeliveryRow.event_id), policy).where(~DeliveryRow.asked).limit(limit)
-                )
-            )
+            waiting = _waiting(select(DeliveryRow.event_id), policy, now).where(~DeliveryRow.asked).limit(limit)
+            found = connection.scalars(waiting).all()
+            given = _give(connection, policy, run_id, now, found, joined=True)
+            late = [one for one in found if one in given]
             if not late:
                 return ()
-            _give(connection, policy, run_id, now, late, joined=True)
             ids = connection.scalars(select(RunRow.event_ids).where(RunRow.run_id == run_id)).one_or_none()
             if ids is not None:
                 connection.execute(update(RunRow).where(RunRow.run_id == run_id).values(event_ids=[*ids, *late]))
@@ -190,17 +189,18 @@ class Inbox(Store):
         return tuple(restore(Event, row.value, f"setpoint_events {row.event_id}") for row in rows)
 
 
-def _waiting(query: Select[Any], policy: str) -> Select[Any]:
-    """A policy's waiting deliveries, in the order in which they came."""
-    return query.where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting").order_by(
+def _waiting(query: Select[Any], policy: str, now: datetime) -> Select[Any]:
+    """A policy's waiting deliveries that are not too old, in the order in which they came."""
+    young = or_(DeliveryRow.too_old_at.is_(None), DeliveryRow.too_old_at > now)
+    return query.where(DeliveryRow.policy == policy, DeliveryRow.state == "waiting", young).order_by(
         DeliveryRow.received_at, DeliveryRow.position, DeliveryRow.event_id
     )
 
 
-def _chosen(connection: Connection, policy: str, limit: int, own: str | None) -> tuple[Event, ...]:
+def _chosen(connection: Connection, policy: str, limit: int, own: str | None, now: datetime) -> tuple[Event, ...]:
     """What a run of the policy is to take: one event with a request, or events without one."""
     columns = select(DeliveryRow.event_id, DeliveryRow.asked, EventRow.value)
-    query = _waiting(columns.join(EventRow, EventRow.event_id == DeliveryRow.event_id), policy)
+    query = _waiting(columns.join(EventRow, EventRow.event_id == DeliveryRow.event_id), policy, now)
     first = connection.execute(query.where(DeliveryRow.event_id == own)).first() if own is not None else None
     first = first or connection.execute(query.limit(1)).first()
     if first is None:
@@ -211,13 +211,21 @@ def _chosen(connection: Connection, policy: str, limit: int, own: str | None) ->
 
 def _give(
     connection: Connection, policy: str, run_id: str, now: datetime, event_ids: Sequence[str], *, joined: bool
-) -> None:
-    if event_ids:
-        connection.execute(
+) -> set[str]:
+    """Hand waiting events to a run.
+
+    :returns: those it got; the sweep may have closed one as too old meanwhile.
+    """
+    if not event_ids:
+        return set()
+    return set(
+        connection.scalars(
             update(DeliveryRow)
-            .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_(event_ids))
+            .where(DeliveryRow.policy == policy, DeliveryRow.event_id.in_(event_ids), DeliveryRow.state == "waiting")
             .values(state="taken", run_id=run_id, taken_at=now, attempts=DeliveryRow.attempts + 1, joined=joined)
+            .returning(DeliveryRow.event_id)
         )
+    )
 
 
 def _close_too_old(connection: Connection, now: datetime, policy: str | None = None) -> int:
@@ -226,10 +234,15 @@ def _close_too_old(connection: Connection, now: datetime, policy: str | None = N
     :param policy: only this policy's; all when it is left out.
     """
     whose = () if policy is None else (DeliveryRow.policy == policy,)
-    return connection.execute(
-        update(DeliveryRow)
+    key = (DeliveryRow.event_id, DeliveryRow.policy)
+    # What another transaction has in hand is left to the next time, or two of them could wait for each other.
+    old = (
+        select(*key)
         .where(DeliveryRow.state == "waiting", DeliveryRow.too_old_at <= now, *whose)
-        .values(state="too_old", closed_at=now)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(
+        update(DeliveryRow).where(tuple_(*key).in_(old)).values(state="too_old", closed_at=now)
     ).rowcount
 
 

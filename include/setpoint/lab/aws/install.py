@@ -6,7 +6,7 @@ from setpoint.lab.aws.environment import Environment
 
 
 def install(environment: Environment) -> None:
-    """Make moto answer with the laboratory's Auto Scaling and CloudWatch, from now on and in this process.
+    """Make moto answer with the laboratory's Auto Scaling, CloudWatch and SQS, from now on and in this process.
 
     Calling it again replaces the environment and forgets all state, moto's included.
 
@@ -17,22 +17,27 @@ def install(environment: Environment) -> None:
     from setpoint.lab.aws.cloudwatch_backend import LabCloudWatchBackend
     from setpoint.lab.aws.cloudwatch_responses import LabCloudWatchResponse
     from setpoint.lab.aws.group import LabAutoScalingGroup
+    from setpoint.lab.aws.queue import LabQueue, LabSqsBackend
 
     LabAutoScalingBackend.environment = environment
     LabAutoScalingBackend.handler = LabAutoScalingResponse.dispatch
     LabCloudWatchBackend.environment = environment
     LabCloudWatchBackend.handler = LabCloudWatchResponse.dispatch
-    _put_in_place(LabAutoScalingBackend, LabCloudWatchBackend, LabAutoScalingGroup)
+    _put_in_place(LabAutoScalingBackend, LabCloudWatchBackend, LabAutoScalingGroup, LabSqsBackend, LabQueue)
 
 
 def uninstall() -> None:
     """Make moto answer as it does by itself again, without any state."""
     from moto.autoscaling.models import AutoScalingBackend
     from moto.cloudwatch.models import CloudWatchBackend
+    from moto.sqs.models import SQSBackend
 
     from setpoint.lab.aws.group import LabAutoScalingGroup
+    from setpoint.lab.aws.queue import LabQueue
 
-    _put_in_place(AutoScalingBackend, CloudWatchBackend, LabAutoScalingGroup.__mro__[1])
+    _put_in_place(
+        AutoScalingBackend, CloudWatchBackend, LabAutoScalingGroup.__mro__[1], SQSBackend, LabQueue.__mro__[1]
+    )
 
 
 def reset() -> None:
@@ -56,13 +61,19 @@ def cloudwatch(account_id: str, region: str) -> Any:
     return cloudwatch_backends[account_id][region]
 
 
-def _put_in_place(autoscaling_backend: type, cloudwatch_backend: type, group: type) -> None:
-    """Replace the classes by the names under which moto looks them up when it creates a backend or a group."""
+def _put_in_place(
+    autoscaling_backend: type, cloudwatch_backend: type, group: type, sqs_backend: type, queue: type
+) -> None:
+    """Replace the classes by the names under which moto looks them up when it creates a backend, group or queue."""
     import moto.autoscaling.models
+    import moto.sqs.models
     from moto.autoscaling.models import autoscaling_backends
     from moto.cloudwatch.models import cloudwatch_backends
+    from moto.sqs.models import sqs_backends
 
     autoscaling_backends.backend = autoscaling_backend
     cloudwatch_backends.backend = cloudwatch_backend
+    sqs_backends.backend = sqs_backend
     moto.autoscaling.models.FakeAutoScalingGroup = group
+    moto.sqs.models.Queue = queue
     reset()
