@@ -169,9 +169,7 @@ def _surroundings(settings: StackSettings) -> dict[str, str]:
     return {
         # include/ is on no path by itself. config/ holds airflow_local_settings, which Airflow imports by that name.
         # plugins/ Airflow puts on the path itself, in every component.
-        "PYTHONPATH": os.pathsep.join(
-            [str(repository / "include"), str(repository / "config")]
-        ),
+        "PYTHONPATH": os.pathsep.join([str(repository / "include"), str(repository / "config")]),
         # A log line is of use when it is written, above all the last one before a crash.
         "PYTHONUNBUFFERED": "1",
         PRELOAD: "1" if settings.preload else "0",
