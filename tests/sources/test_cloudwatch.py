@@ -286,6 +286,9 @@ def test_missing_credentials_name_the_connection(cloudwatch: Any, monkeypatch: p
     """Without credentials the message says where they are set."""
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
     client = cloudwatch.client(access_key=None)
     with pytest.raises(SourceError, match="the connection the policy names") as raised:
         CloudWatchSource(client).fetch({"cpu": _metric()}, ["web"], NOW)
