@@ -67,7 +67,7 @@ def _plugins() -> None:
 
 def _clients() -> None:
     """Reads botocore's descriptions of the services. No credentials are looked for, and nothing is sent."""
-    from setpoint_airflow.providers import warm_up as build_clients
+    from setpoint_airflow.connections.aws import warm_up as build_clients
 
     build_clients()
 

@@ -25,6 +25,7 @@ class _Constant:
     """A source that answers every period with one value, and statuses as told."""
 
     Config: ClassVar[type[MetricConfig]] = MetricConfig
+    connection_type: ClassVar[str | None] = None
     permissions: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, repeat_status: int = 1, invent: bool = False) -> None:
@@ -88,6 +89,18 @@ def test_a_batch_holds_every_metric_of_every_target(tmp_path: Path) -> None:
         ("web-2", "cpu"): 5,
         ("web-2", "net"): 8,
     }
+
+
+def test_metrics_of_another_origin_are_fetched_apart(tmp_path: Path) -> None:
+    """One fetch for each source, connection and region, each of its own metrics; one batch of them all."""
+    policy = _policy()
+    there = policy.metrics["net"].model_copy(update={"connection": "prod_eu", "region": "eu-west-1"})
+    policy = policy.model_copy(update={"metrics": {**policy.metrics, "net": there}})
+    here, away = _Constant(), _Constant()
+    sources = {"aws.cloudwatch": here, "aws.cloudwatch via prod_eu in eu-west-1": away}
+    batch = pull(policy, ["web-1"], NOW, sources, BatchStore(tmp_path))
+    assert (here.asked, away.asked) == ([(("cpu",), ("web-1",))], [(("net",), ("web-1",))])
+    assert {(one.metric, one.points) for one in batch.series} == {("cpu", 5), ("net", 8)}
 
 
 def test_an_empty_fleet_is_an_empty_batch(tmp_path: Path) -> None:

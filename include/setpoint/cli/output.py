@@ -44,7 +44,7 @@ _ENVIRONMENT_ERRORS = (
     ("setpoint.ledger.errors", "LedgerError"),
     ("setpoint.targets.contract", "TargetError"),
     ("setpoint.sources.contract", "SourceError"),
-    ("setpoint_airflow.providers", "ConnectionProblemError"),
+    ("setpoint_airflow.connections.contract", "ConnectionProblemError"),
     ("setpoint.lab.server", "PortTakenError"),
     ("setpoint.policy.problems", "PolicyError"),
     ("setpoint.sources.batches", "BatchError"),

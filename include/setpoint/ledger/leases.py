@@ -11,8 +11,8 @@ became of a change shows the token (``finish_change``): the write of a holder th
 :class:`~setpoint.ledger.errors.LeaseLost`. A holder asks the same before it calls the provider.
 
 **The arithmetic.** The client that changes targets sends each request once, connects within 3 s and waits 10 s for
-bytes of an answer (:mod:`setpoint_airflow.providers`). A host may have several addresses, each with its own 3 s, so
-:data:`CALL_SECONDS`, 20 s, is taken for the longest call. A call is only sent while more than that is left of the
+bytes of an answer (:mod:`setpoint_airflow.connections.aws`). A host may have several addresses, each with its own 3 s,
+so :data:`CALL_SECONDS`, 20 s, is taken for the longest call. A call is only sent while more than that is left of the
 lease's :data:`LEASE_SECONDS`, 40 s; with less left the lease is renewed first, or the step stops. So when a lease runs
 out, no call of its holder is under way any more.
 

@@ -4,7 +4,7 @@ from setpoint.registry import Registry
 
 SOURCES = Registry(
     "setpoint.sources",
-    contract=("Config", "service", "permissions", "fetch"),
+    contract=("Config", "connection_type", "permissions", "fetch"),
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
     },

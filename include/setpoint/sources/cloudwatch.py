@@ -60,7 +60,8 @@ class CloudWatchSource:
     :param max_concurrency: calls under way at once; each asks for up to 500 series.
     """
 
-    service: ClassVar[str | None] = "cloudwatch"
+    connection_type: ClassVar[str | None] = "aws"
+    service: ClassVar[str] = "cloudwatch"
     Config: ClassVar[type[MetricConfig]] = CloudWatchMetric
     permissions: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
 

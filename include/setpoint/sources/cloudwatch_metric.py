@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from setpoint.policy.fields import format_duration, refuse
-from setpoint.sources.contract import MetricConfig
+from setpoint.sources.contract import AwsMetricConfig
 
 _SIZES = tuple(f"{scale}{what}" for what in ("bytes", "bits") for scale in ("Kilo", "Mega", "Giga", "Tera"))
 STANDARD_UNITS = frozenset(
@@ -72,7 +72,7 @@ DimensionName = Annotated[str, Field(min_length=1, max_length=255), AfterValidat
 DimensionValue = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_dimension_value)]
 
 
-class CloudWatchMetric(MetricConfig):
+class CloudWatchMetric(AwsMetricConfig):
     """``source: aws.cloudwatch``: one CloudWatch metric, read for every target."""
 
     source: Literal["aws.cloudwatch"]

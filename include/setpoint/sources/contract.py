@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -49,6 +49,24 @@ class MetricConfig(Value):
         return Window(start=end - self.expected_points * self.period, end=end)
 
 
+ConnectionName = Annotated[str, Field(min_length=1, max_length=250)]
+
+
+class AwsMetricConfig(MetricConfig):
+    """A metric that is read from AWS: another account or region than the targets' may be named."""
+
+    connection: ConnectionName | None = Field(
+        default=None, description="the Airflow connection to read it with; that of the targets when left out"
+    )
+    region: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="the region to read it in; that of the targets when left out, or the connection's own "
+        "where a connection is named",
+    )
+
+
 @dataclass(frozen=True)
 class Fetched:
     """What a source answered: the long frame (see ``FRAME_COLUMNS``) and its own word on every series asked for.
@@ -83,16 +101,24 @@ class Source(Protocol):
     """Fetches many targets and metrics in as few calls as the API allows.
 
     ``Config`` is the policy section; ``permissions`` are the least privileges (IAM actions) it needs. Built with
-    the client of the connection the policy names, never with ambient credentials: ``service`` is the AWS service whose
-    client it takes (``CloudWatchSource(client)``); with ``None`` it is built with nothing.
+    the client of the connection the policy names, never with ambient credentials: ``connection_type`` names what makes
+    that client of an Airflow connection (a file of ``setpoint_airflow.connections``: ``aws``, ``http``, ``sql``,
+    ``storage``); with ``None`` the source is built with nothing. For ``aws`` the class also has ``service``, the AWS
+    service whose client it takes: ``CloudWatchSource(client)``.
+
+    Which connection is asked is said by ``connection`` in a metric's section, where ``Config`` has such a key.
     """
 
-    service: ClassVar[str | None]
+    connection_type: ClassVar[str | None]
     Config: ClassVar[type[MetricConfig]]
     permissions: ClassVar[tuple[str, ...]]
 
     def fetch(self, metrics: Mapping[str, Any], targets: Sequence[str], now: datetime) -> Fetched:
         """Fetch every metric (name to ``Config``) of every target, each over its own ``window_at(now)``.
+
+        All metrics given are of one connection and region. A fetch ends by itself: each thing it waits for has a time
+        limit. One that is interrupted (an exception raised in its thread while it waits, as Airflow does at a task's
+        time limit) ends promptly, and leaves no thread and no open connection behind.
 
         :raises SourceError: the source could not answer at all.
         """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from setpoint.model import MetricBatch, Window
 from setpoint.sources.contract import Fetched, MetricConfig, Source, SourceError
+from setpoint.sources.origin import by_origin
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
@@ -22,22 +23,20 @@ def pull(
 
     :param targets: the fleet; may be empty, the batch is then empty too.
     :param now: the moment the metrics' windows are reckoned from; it becomes the batch's ``pulled_at``.
-    :param sources: the sources the policy's metrics name, each built with its own client.
+    :param sources: the sources the policy's metrics name, each built with its own client, by ``str(origin)``.
     :raises SourceError: a source could not answer, is not there, or broke its contract.
     """
     import pandas as pd
 
     from setpoint.sources.frame import empty_frame
 
-    by_source: dict[str, dict[str, MetricConfig]] = {}
-    for name, metric in policy.metrics.items():
-        by_source.setdefault(metric.source, {})[name] = metric
-    if missing := sorted(by_source.keys() - sources.keys()):
+    grouped = by_origin(policy)
+    if missing := sorted(grouped.keys() - sources.keys()):
         raise SourceError(f"policy {policy.name} names sources that were not built: {missing}", retryable=False)
     distinct = tuple(dict.fromkeys(targets))
-    fetched = {name: sources[name].fetch(metrics, distinct, now) for name, metrics in by_source.items()}
-    for name, answer in fetched.items():
-        _keeps_contract(name, answer, distinct, by_source[name])
+    fetched = {origin: sources[origin].fetch(metrics, distinct, now) for origin, metrics in grouped.items()}
+    for origin, answer in fetched.items():
+        _keeps_contract(origin, answer, distinct, grouped[origin])
     frames = [answer.frame for answer in fetched.values() if len(answer.frame)]
     return store.write(
         pd.concat(frames, ignore_index=True) if frames else empty_frame(),

@@ -16,14 +16,9 @@ from setpoint.sources.contract import SourceError
 from setpoint.targets.autoscaling_group import AutoScalingGroupReader, AutoScalingGroupTarget
 from setpoint.targets.contract import TargetError
 from setpoint.testing.values import permitted
-from setpoint_airflow.providers import (
-    ConnectionProblemError,
-    MutationRefusedError,
-    client,
-    reader_for,
-    sources_for,
-    target_for,
-)
+from setpoint_airflow.connections.aws import MutationRefusedError, client
+from setpoint_airflow.connections.contract import ConnectionProblemError
+from setpoint_airflow.providers import reader_for, sources_for, target_for
 
 
 def policy(group: str = "web", connection: str = "aws_lab", region: str | None = None) -> Policy:
@@ -101,6 +96,37 @@ def test_sources_of_a_policy(connection: str) -> None:
     assert [type(one).__name__ for one in sources_for(policy()).values()] == ["CloudWatchSource"]
 
 
+def test_each_metric_may_name_its_own_connection_and_region(monkeypatch: pytest.MonkeyPatch, connection: str) -> None:
+    """One source for each connection and region, each with its own client; the targets' where a metric names none."""
+    set_connection(monkeypatch, "aws_other", login="o", password="o", extra={"region_name": "ap-south-1"})
+    base = policy(region="us-west-2").model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    cpu = {"source": "aws.cloudwatch", **base["metrics"]["cpu"]}
+    base["metrics"] = {
+        "cpu": cpu,
+        "again": cpu,
+        "there": {**cpu, "region": "us-east-1"},
+        "other": {**cpu, "connection": "aws_other"},
+        "both": {**cpu, "connection": "aws_other", "region": "eu-west-1"},
+    }
+    built = sources_for(Policy.model_validate({"version": 1, **base}))
+    assert {origin: source._client.meta.region_name for origin, source in built.items()} == {  # type: ignore[attr-defined]
+        "aws.cloudwatch": "us-west-2",
+        "aws.cloudwatch in us-east-1": "us-east-1",
+        "aws.cloudwatch via aws_other": "ap-south-1",
+        "aws.cloudwatch via aws_other in eu-west-1": "eu-west-1",
+    }
+
+
+def test_a_metrics_own_connection_that_is_missing_is_named(connection: str) -> None:
+    """The policy, the metric and the connection stand in the message, so that the line to mend is found."""
+    base = policy().model_dump(by_alias=True, mode="json")
+    base["metrics"]["cpu"]["connection"] = "monitoring"
+    with pytest.raises(
+        SourceError, match=r"web-tier, metrics\.cpu \(aws\.cloudwatch via monitoring\).*AIRFLOW_CONN_MONIT"
+    ):
+        sources_for(Policy.model_validate(base))
+
+
 def test_calls_end_and_are_repeated_as_declared(connection: str) -> None:
     """5 s to connect, 20 s for an answer, 5 attempts in standard mode."""
     config = client("autoscaling", connection, None, read_only=True).meta.config
@@ -149,7 +175,7 @@ def test_a_missing_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy, the connection and both ways to make it are named; the machine's own credentials are not used."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-machine")
-    expected = r"policy web-tier: the Airflow connection 'aws_prod' does not exist.*AIRFLOW_CONN_AWS_PROD"
+    expected = r"policy web-tier.*: the Airflow connection 'aws_prod' does not exist.*AIRFLOW_CONN_AWS_PROD"
     for build in (target_for, reader_for):
         with pytest.raises(TargetError, match=expected) as caught:
             build(policy(connection="aws_prod"))

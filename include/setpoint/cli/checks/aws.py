@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setpoint.cli.checks.result import CheckResult, fail, ok, warn
+from setpoint.sources.origin import by_origin, origin_of
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
+    from setpoint.sources.contract import MetricConfig, Source
 
 SKEW_WARN_SECONDS = 5.0
 """From here on, points seem older or younger than they are by more than the shortest period."""
@@ -31,16 +33,17 @@ class Place(NamedTuple):
 def places_of(policies: Sequence[Policy]) -> list[Place]:
     """The distinct connections and regions of some policies, those of metrics that name their own included."""
     found = {Place(one.targets.connection, one.targets.region) for one in policies}
-    found |= {metric_place(policy, metric) for policy in policies for metric in policy.metrics.values()}
-    return sorted(found, key=str)
+    read = {metric_place(policy, metric) for policy in policies for metric in policy.metrics.values()}
+    return sorted(found | {place for place in read if place is not None}, key=str)
 
 
-def metric_place(policy: Policy, metric: Any) -> Place:
-    """Where a metric is read: its own connection and region, else those of the targets."""
-    return Place(
-        getattr(metric, "connection", None) or policy.targets.connection,
-        getattr(metric, "region", None) or policy.targets.region,
-    )
+def metric_place(policy: Policy, metric: MetricConfig) -> Place | None:
+    """Where a metric is read in AWS; ``None`` where it comes from elsewhere."""
+    from setpoint.sources import SOURCES
+
+    connection, region = origin_of(metric).place(policy)
+    aws = SOURCES.load(metric.source).connection_type == "aws"
+    return Place(connection, region) if aws and connection else None
 
 
 def check_connection(place: Place) -> tuple[list[CheckResult], str | None]:
@@ -50,7 +53,8 @@ def check_connection(place: Place) -> tuple[list[CheckResult], str | None]:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from setpoint_airflow.providers import ConnectionProblemError, client
+    from setpoint_airflow.connections.aws import client
+    from setpoint_airflow.connections.contract import ConnectionProblemError
 
     check = f"connection {place}"
     try:
@@ -104,12 +108,27 @@ def check_policy(policy: Policy) -> Iterator[CheckResult]:
     else:
         yield ok(f"{check}: targets", f"{len(states)} of {len(targets)} can be read")
     try:
-        for name, source in sources_for(policy).items():
-            metrics = {key: metric for key, metric in policy.metrics.items() if metric.source == name}
-            fetched = source.fetch(metrics, targets[:1], datetime.now(UTC))
-            yield from _check_metrics(check, fetched.series)
+        sources = sources_for(policy)
     except SourceError as error:
-        yield fail(f"{check}: metrics", str(error), f"give the connection {', '.join(permissions_of(policy))}")
+        yield fail(f"{check}: metrics", str(error), "create or complete the connection")
+        return
+    for origin, metrics in by_origin(policy).items():
+        yield from _check_origin(check, origin, sources[origin], metrics, targets[:1])
+
+
+def _check_origin(
+    check: str, origin: str, source: Source, metrics: Mapping[str, MetricConfig], targets: Sequence[str]
+) -> Iterator[CheckResult]:
+    from setpoint.sources.contract import SourceError
+
+    try:
+        fetched = source.fetch(metrics, targets, datetime.now(UTC))
+    except SourceError as error:
+        needed = ", ".join(source.permissions)
+        todo = f"give the connection {needed}" if needed else f"see docs/sources/{origin.split()[0]}.md"
+        yield fail(f"{check}: metrics", str(error), todo)
+        return
+    yield from _check_metrics(check, fetched.series)
 
 
 def _check_metrics(check: str, series: Iterable[Any]) -> Iterator[CheckResult]:
@@ -119,7 +138,7 @@ def _check_metrics(check: str, series: Iterable[Any]) -> Iterator[CheckResult]:
             yield ok(f"{check}: metrics", words)
         else:
             said = f" ({'; '.join(one.messages)})" if one.messages else ""
-            yield warn(f"{check}: metrics", f"{words}{said}", "check namespace, name, dimension, unit and period")
+            yield warn(f"{check}: metrics", f"{words}{said}", f"check what metrics.{one.metric} asks for")
 
 
 def permissions_of(policy: Policy) -> tuple[str, ...]:

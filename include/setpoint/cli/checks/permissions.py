@@ -79,8 +79,9 @@ def needs_of(policies: Iterable[Policy], arns: Callable[[Policy], Sequence[str]]
             changing = action not in target.read_permissions
             wanted[here][action] |= set(arns(policy)) if changing else set()
         for metric in policy.metrics.values():
-            for action in SOURCES.load(metric.source).permissions:
-                wanted[metric_place(policy, metric)][action] |= set()
+            if place := metric_place(policy, metric):
+                for action in SOURCES.load(metric.source).permissions:
+                    wanted[place][action] |= set()
     return {
         place: [Need(action, tuple(sorted(resources))) for action, resources in sorted(actions.items())]
         for place, actions in wanted.items()
@@ -93,7 +94,8 @@ def arns_of(policy: Policy) -> tuple[str, ...]:
 
     from setpoint.targets import TARGETS
     from setpoint.targets.contract import TargetError
-    from setpoint_airflow.providers import client, reader_for
+    from setpoint_airflow.connections.aws import client
+    from setpoint_airflow.providers import reader_for
 
     if TARGETS.load(policy.targets.kind).service != "autoscaling":
         return ()
@@ -136,7 +138,7 @@ def _try(place: Place, probe: _Probe) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from setpoint.aws_errors import handling_of
-    from setpoint_airflow.providers import client
+    from setpoint_airflow.connections.aws import client
 
     built = client(probe.service, place.connection, place.region, read_only=True)
     try:
@@ -159,7 +161,7 @@ def simulate(place: Place, needs: Sequence[Need], identity_arn: str) -> Iterator
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from setpoint_airflow.providers import client
+    from setpoint_airflow.connections.aws import client
 
     check = f"permissions ({place})"
     if not needs:

@@ -35,8 +35,9 @@ def check_queue(queue: QueueRef) -> tuple[list[CheckResult], list[Need]]:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from setpoint_airflow.connections.aws import client
+    from setpoint_airflow.connections.contract import ConnectionProblemError
     from setpoint_airflow.hooks.queue import PERMISSIONS
-    from setpoint_airflow.providers import ConnectionProblemError, client
 
     check = f"queue {queue.name}"
     if queue.transport != "sqs":

@@ -70,7 +70,7 @@ def to_queue(queue: QueueRef, outgoing: Outgoing, policy: Policy) -> Sent:
     quiet_airflow()
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from setpoint_airflow.providers import client
+    from setpoint_airflow.connections.aws import client
 
     if queue.transport != "sqs":
         raise CommandError(f"{queue.queue} is no SQS queue, and nothing else is sent to from here", ExitCode.USAGE)

@@ -21,7 +21,7 @@ class FlatSource:
     """Answers completely, at once."""
 
     Config: ClassVar[type[FlatMetric]] = FlatMetric
-    service: ClassVar[str | None] = None
+    connection_type: ClassVar[str | None] = None
     permissions: ClassVar[tuple[str, ...]] = ()
 
     def fetch(self, metrics: Mapping[str, FlatMetric], targets: Sequence[str], now: datetime) -> Fetched:

@@ -1,0 +1,14 @@
+"""Connection types: what turns an Airflow connection into the client a source is built with.
+
+One file and one line below make a new one; other distributions register theirs under ``setpoint.connections``.
+"""
+
+from setpoint.registry import Registry
+
+CONNECTIONS = Registry(
+    "setpoint.connections",
+    contract=("client",),
+    builtin={
+        "aws": "setpoint_airflow.connections.aws:AwsConnection",
+    },
+)
