@@ -8,7 +8,7 @@ import pytest
 
 from setpoint.guards.decide import decide
 from setpoint.guards.memory import TargetMemory
-from setpoint.model import Action, Decision, Operation, QualityReport, Request, Verdict
+from setpoint.model import Action, Decision, Operation, PlannedChange, QualityReport, Request, Verdict
 from setpoint.policy.schema import Policy
 from setpoint.testing.values import NOW, a_policy, a_report, a_signal, a_state
 
@@ -31,6 +31,7 @@ def decided(
         "report": report or a_report(),
         "states": {name: a_state(name) for name in ("web-1", "web-2")},
         "memory": {},
+        "pulled_at": NOW,
         "now": NOW,
         **fields,
     }
@@ -201,6 +202,25 @@ def test_a_change_waits_for_the_verdict_on_the_last_one():
     assert {(one.action, codes(one)[0]) for one in (*holding.values(), *asked.values())} == {
         (Action.HOLD, "change_unjudged")
     }
+
+
+def test_metrics_from_before_the_last_change_decide_nothing():
+    """A second look that pulled its metrics before the first one's change took effect adds nothing to it."""
+    memory = {name: TargetMemory(target=name, last_out_at=NOW - timedelta(hours=1)) for name in TARGETS}
+    stale = {"memory": memory, "pulled_at": NOW - timedelta(hours=1, seconds=1)}
+    by_metrics = decided({"web-1": HIGH, "web-2": LOW}, **stale)
+    asked = decided(request=Request(wanted_units=9), **stale)
+
+    assert {(one.action, codes(one)[0]) for one in by_metrics.values()} == {(Action.HOLD, "changed_since_pull")}
+    assert {(one.action, one.metrics_pulled_at) for one in asked.values()} == {(Action.SCALE_OUT, None)}
+
+
+def test_a_decision_tells_when_its_metrics_were_pulled():
+    """The pull's time goes with the decision, and with the change it becomes, so that applying can ask again."""
+    found = decided(pulled_at=NOW - timedelta(seconds=3))["web-1"]
+
+    assert found.metrics_pulled_at == NOW - timedelta(seconds=3)
+    assert PlannedChange.of(found, "aws.autoscaling_group").metrics_pulled_at == NOW - timedelta(seconds=3)
 
 
 def test_several_constraints_are_all_recorded():

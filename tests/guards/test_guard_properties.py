@@ -79,6 +79,7 @@ def fleets(draw):
         "report": a_report(verdicts, draw(st.sampled_from([(), (), (), ("wrong columns",)]))),
         "signals": signals,
         "request": draw(st.none() | st.builds(Request, wanted_units=st.none() | UNITS)),
+        "pulled_at": NOW - timedelta(seconds=draw(st.integers(-30, 900))),
     }
 
 
@@ -175,7 +176,10 @@ def test_cooldown_open_changes_and_operations_are_respected(policy, fleet):
             cooldown = policy.limits.cooldown
             rest = cooldown.out if one.action is Action.SCALE_OUT else cooldown.in_
             assert remembered.open_change_id is None
-            assert remembered.last_change_at is None or NOW - remembered.last_change_at >= rest
+            asked_for = one.metrics_pulled_at is None
+            moment = NOW if asked_for else min(NOW, fleet["pulled_at"])
+            assert asked_for is bool(fleet["request"] and fleet["request"].wants_capacity)
+            assert remembered.last_change_at is None or moment - remembered.last_change_at >= rest
             assert not any(one.action in busy.blocks for busy in fleet["states"][one.target].operations)
 
 
@@ -260,3 +264,32 @@ def test_what_is_decided_may_be_applied_at_once(policy, fleet):
                 now=NOW,
             )
             assert refusal is None
+
+
+@settings(max_examples=200)
+@given(policy=policies(), fleet=fleets(), took_effect=st.integers(0, 7200), side=st.sampled_from(["out", "in"]))
+def test_a_look_at_the_metrics_makes_one_change(policy, fleet, took_effect, side):
+    """Metrics pulled before a target's last change took effect lead to no other one, however long ago that was.
+
+    It holds whether that change was known when deciding or came in between deciding and applying, for every policy,
+    also one without cooldowns; a capacity that somebody asked for rests on no metrics.
+    """
+    fleet = {**fleet, "request": None}
+    applied_at = fleet["pulled_at"] + timedelta(seconds=took_effect)
+    moved = {target: TargetMemory(target=target, **{f"last_{side}_at": applied_at}) for target in TARGETS}
+    now = max(NOW, applied_at + timedelta(hours=1))
+    known = decide(policy, run_id="run-1", targets=TARGETS, now=now, **{**fleet, "memory": moved})
+    assert not any(one.action.changes for one in known)
+
+    for one in decided(policy, fleet):
+        if one.action.changes:
+            refusal = recheck(
+                PlannedChange.of(one, policy.targets.kind),
+                plan_expires_at=now + timedelta(minutes=10),
+                policy=policy,
+                state=fleet["states"][one.target],
+                memory=moved[one.target],
+                now=now,
+            )
+            assert refusal is not None
+            assert refusal.code == "changed_since_pull"

@@ -1,5 +1,6 @@
 """Each guard by itself."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from setpoint.guards.memory import TargetMemory
 from setpoint.guards.open_change import open_change
 from setpoint.guards.operation import operation
 from setpoint.guards.quality import quality
+from setpoint.guards.since_pull import since_pull
 from setpoint.guards.trust import Trust, trust_of
 from setpoint.guards.unjudged import DEAD_AFTER, unjudged
 from setpoint.model import Action, Operation, Reason, Verdict
@@ -128,7 +130,51 @@ def test_cooldown_says_how_long():
     """The reason has the time since the change, the cooldown and what is left of it."""
     found = cooldown(candidate(4, 6), context(memory={"last_in_at": NOW - timedelta(seconds=90)}))
 
+    pulled = replace(context(memory={"last_in_at": NOW - timedelta(seconds=90)}), pulled_at=NOW - timedelta(seconds=5))
+
     assert found.reasons[0].text == "last changed 90 s ago (in); cooldown.out is 2m, 30 s left"
+    assert cooldown(candidate(4, 6), pulled).reasons[0].text == (
+        "last changed 85 s before the metrics were pulled (in); cooldown.out is 2m, 35 s too soon"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "pulled_ago", "out_ago", "expected"),
+    [
+        ("pulled after the rest", 0, 121, (6, "untouched")),
+        ("rested by now, and not when the metrics were pulled", 30, 149, (4, "cooldown")),
+        ("at the end of the cooldown", 30, 150, (6, "untouched")),
+        ("pulled in the future by a clock that runs ahead", -600, 60, (4, "cooldown")),
+        ("on no metrics at all", None, 120, (6, "untouched")),
+    ],
+)
+def test_cooldown_counts_to_the_pull(name, pulled_ago, out_ago, expected):
+    """The rest is for the change to show in the metrics, so it counts to their pull, not to the decision."""
+    remembered = context(memory={"last_out_at": NOW - timedelta(seconds=out_ago)})
+    asked = replace(remembered, pulled_at=None if pulled_ago is None else NOW - timedelta(seconds=pulled_ago))
+
+    assert outcome(cooldown(candidate(4, 6), asked)) == expected, name
+
+
+@pytest.mark.parametrize("wanted", [6, 3])
+@pytest.mark.parametrize(
+    ("name", "pulled_ago", "changed", "code"),
+    [
+        ("pulled before the change", 31, {"last_out_at": 30}, "changed_since_pull"),
+        ("pulled in the moment of the change", 30, {"last_in_at": 30}, "changed_since_pull"),
+        ("the newer change counts", 31, {"last_in_at": 30, "last_out_at": 300}, "changed_since_pull"),
+        ("pulled after it", 29, {"last_out_at": 30}, "untouched"),
+        ("never changed", 31, {}, "untouched"),
+        ("on no metrics at all", None, {"last_out_at": 30}, "untouched"),
+    ],
+)
+def test_since_pull(name, pulled_ago, changed, code, wanted):
+    """Metrics from before the target's last change justify no other one, in either direction."""
+    memory = {side: NOW - timedelta(seconds=ago) for side, ago in changed.items()}
+    pulled_at = None if pulled_ago is None else NOW - timedelta(seconds=pulled_ago)
+    found = since_pull(candidate(4, wanted), replace(context(memory=memory), pulled_at=pulled_at))
+
+    assert outcome(found) == (wanted if code == "untouched" else 4, code), name
 
 
 @pytest.mark.parametrize(("wanted", "blocks", "held"), [(6, ("scale_out",), True), (3, ("scale_out",), False)])

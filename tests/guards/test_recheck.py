@@ -12,6 +12,7 @@ from setpoint.policy.schema import Policy
 from setpoint.testing.values import NOW, a_planned_change, a_policy, a_state
 
 LATER = NOW + timedelta(minutes=10)
+LONG_AGO = NOW - timedelta(hours=2)
 UNJUDGED = {"last_out_at": NOW - timedelta(minutes=11), "unjudged_change_id": "another"}
 REFRESH = Operation(kind="instance_refresh", detail="40 % done")
 
@@ -59,6 +60,22 @@ def test_lets_through_what_still_holds():
             "max_step",
         ),
         ("changed a moment ago", {"memory": {"last_out_at": NOW}}, "cooldown"),
+        (
+            "changed after its metrics were pulled, long ago",
+            {
+                "change": a_planned_change(metrics_pulled_at=LONG_AGO),
+                "memory": {"last_in_at": NOW - timedelta(hours=1)},
+            },
+            "changed_since_pull",
+        ),
+        (
+            "at rest when its metrics were pulled",
+            {
+                "change": a_planned_change(metrics_pulled_at=LONG_AGO),
+                "memory": {"last_in_at": LONG_AGO - timedelta(seconds=60)},
+            },
+            "cooldown",
+        ),
     ],
 )
 def test_refuses_what_no_longer_holds(name, given, code):
@@ -88,7 +105,7 @@ def test_its_own_intent_does_not_block_it():
 
 def test_a_rollback_does_not_wait_for_step_or_cooldown():
     """Taking a harmful change back skips cooldown and step, and the change it takes back does not block it."""
-    harmful = a_planned_change()
+    harmful = a_planned_change(metrics_pulled_at=LONG_AGO)
     back = harmful.reversed("it hurt")
     strict = a_policy(limits={"min": 2, "max": 10, "max_step": {"in": 1}})
     memory = {"last_out_at": NOW, "open_change_id": harmful.change_id}

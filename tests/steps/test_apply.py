@@ -106,6 +106,19 @@ def test_a_call_that_went_through_is_recognised(attempt, target) -> None:
     assert (again.reason.code, again.attempts) == ("applied_by_earlier_attempt", 2)
 
 
+def test_two_runs_of_one_spike_make_one_change(attempt, ledger, target, clock) -> None:
+    """A second run whose metrics are from before the first one's change took effect is refused, however late it is."""
+    first = a_planned_change(metrics_pulled_at=NOW)
+    attempt(first)
+    clock.pass_(hours=1)
+    ledger.settle_change(first.change_id, Reason(code="in_service", text="6 of 6 in service"), clock())
+    second = a_planned_change(from_units=6, to_units=8, metrics_pulled_at=NOW - timedelta(seconds=1))
+    refused = attempt(second, plan_expires_at=clock() + timedelta(minutes=10))
+
+    assert (refused.state, refused.reason.code) == (ChangeState.REFUSED, "changed_since_pull")
+    assert target.desired["web-1"] == 6
+
+
 def test_another_open_change_of_the_target_refuses(attempt, ledger, target) -> None:
     """A busy target is a refusal on record, with the change in the way, and no call."""
     begin_change(ledger, a_planned_change("web-1", 4, 5, change_id="first"), NOW)

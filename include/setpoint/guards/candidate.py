@@ -21,6 +21,8 @@ class GuardContext:
     trust: Trust
     memory: TargetMemory
     now: datetime
+    pulled_at: datetime | None = None
+    """When the metrics behind the proposal were pulled; ``None`` when it rests on none (a person's wish, a repair)."""
 
 
 @dataclass(frozen=True)

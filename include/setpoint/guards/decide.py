@@ -5,10 +5,11 @@ The guards speak in this order, each about what the one before left:
 1. ``quality``: data that failed is quarantined before the strategy is asked; degraded data never scales in.
 2. ``operation``: another operation on the target, such as an instance refresh, is not disturbed.
 3. ``open_change``: one change of a target at a time.
-4. ``unjudged``: the last change is judged before the next one, as far as the policy's ``until_judged`` says.
-5. ``bounds``: the policy's least and most capacity, and the provider's own.
-6. ``max_step``: the largest change in one step.
-7. ``cooldown``: a rest after the last change.
+4. ``since_pull``: metrics from before the last change took effect justify no other one.
+5. ``unjudged``: the last change is judged before the next one, as far as the policy's ``until_judged`` says.
+6. ``bounds``: the policy's least and most capacity, and the provider's own.
+7. ``max_step``: the largest change in one step.
+8. ``cooldown``: a rest after the last change.
 
 A guard that holds ends it: the others have nothing left to say. They bind a capacity somebody asked for just the same.
 """
@@ -31,6 +32,7 @@ from setpoint.guards.memory import TargetMemory
 from setpoint.guards.open_change import open_change
 from setpoint.guards.operation import operation
 from setpoint.guards.quality import quality, quarantine_reason
+from setpoint.guards.since_pull import since_pull
 from setpoint.guards.trust import trust_of
 from setpoint.guards.unjudged import unjudged
 from setpoint.model import (
@@ -53,7 +55,7 @@ from setpoint.strategies.requested import propose_requested
 
 _T = TypeVar("_T", Signal, SeriesQuality)
 
-GUARDS: tuple[Guard, ...] = (quality, operation, open_change, unjudged, bounds, max_step, cooldown)
+GUARDS: tuple[Guard, ...] = (quality, operation, open_change, since_pull, unjudged, bounds, max_step, cooldown)
 
 
 def decide(
@@ -65,6 +67,7 @@ def decide(
     report: QualityReport,
     states: Mapping[str, TargetState],
     memory: Mapping[str, TargetMemory],
+    pulled_at: datetime,
     now: datetime,
     request: Request | None = None,
     event_ids: Sequence[str] = (),
@@ -78,10 +81,12 @@ def decide(
     :param targets: the policy's whole fleet, as found.
     :param states: how targets stand; one that is left out could not be read (``target_missing``).
     :param memory: what the ledger remembers; a target that is left out never changed.
+    :param pulled_at: when the metrics were pulled. A capacity somebody asks for does not rest on them.
     :param request: what a person asked for. Names that are not in the fleet are answered too (``unknown_target``).
     :param dry_run: decide and record only; so do the policy's and the request's own ``dry_run``.
     """
     fleet = set(targets)
+    rests_on = None if request and request.wants_capacity else pulled_at
     dry = dry_run or policy.dry_run or bool(request and request.dry_run)
     signals_of = _by_target(signals)
     series_of = _by_target(report.series)
@@ -97,7 +102,8 @@ def decide(
         elif trust.verdict is Verdict.FAIL:
             answer = _Answer(Action.QUARANTINE, (quarantine_reason(trust),), to_units=state.desired_units)
         else:
-            context = GuardContext(policy, state, trust, memory.get(target) or TargetMemory(target=target), now)
+            remembered = memory.get(target) or TargetMemory(target=target)
+            context = GuardContext(policy, state, trust, remembered, now, rests_on)
             proposal = _propose(policy, found, state, request)
             answer = _answer(proposal, dispose(proposal, context))
         decisions.append(
@@ -115,6 +121,7 @@ def decide(
                 signals=found,
                 event_ids=tuple(event_ids),
                 dry_run=dry,
+                metrics_pulled_at=rests_on,
                 decided_at=now,
             )
         )

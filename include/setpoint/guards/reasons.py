@@ -27,13 +27,14 @@ GUARD_CODES: Mapping[str, str] = MappingProxyType(
         "degraded_scale_out": "The data is degraded, and the policy lets capacity be added on it all the same.",
         "operation_in_progress": "Another operation on the target, such as an instance refresh, forbids it: held.",
         "change_in_progress": "Another change of the same target is not finished: held.",
+        "changed_since_pull": "The metrics are from before the target's last change: held; when applying: refused.",
         "change_unjudged": "The last change has no verdict yet, or is about to be taken back: held until then.",
         "bounds": "The proposal was brought inside the bounds of policy and provider.",
         "bounds_conflict": "No capacity is allowed by the policy and the provider both: held until their ranges meet.",
         "at_max": "More was wanted, and no more is allowed: held.",
         "at_min": "Less was wanted, and no less is allowed: held.",
         "max_step": "The proposal was cut to the largest step allowed; when applying: refused, because it is larger.",
-        "cooldown": "The target rests after its last change: held.",
+        "cooldown": "The target rested after its last change when the metrics were pulled, or rests still: held.",
     }
 )
 """What a guard says when deciding; several of them are also reasons to refuse when applying."""

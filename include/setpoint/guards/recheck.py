@@ -10,6 +10,7 @@ from setpoint.guards.max_step import beyond_step
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.open_change import blocked_by_change
 from setpoint.guards.operation import blocked_by_operation
+from setpoint.guards.since_pull import changed_since_pull
 from setpoint.guards.unjudged import waits_for_verdict
 from setpoint.model import PlannedChange, Reason, TargetState
 from setpoint.policy.schema import Policy
@@ -27,11 +28,12 @@ def recheck(
     """Why a planned change must not be applied after all, or ``None``.
 
     In this order: ``dry_run``, ``plan_expired``, ``target_missing``, ``capacity_moved``, ``operation_in_progress``,
-    ``change_in_progress``, ``change_unjudged``, ``out_of_bounds``, ``max_step``, ``cooldown``. A target that stands at
-    ``to_units`` already is let through, for ``apply`` to say ``no_op``: that is how a retry after a crash ends.
+    ``change_in_progress``, ``changed_since_pull``, ``change_unjudged``, ``out_of_bounds``, ``max_step``, ``cooldown``.
+    A target that stands at ``to_units`` already is let through, for ``apply`` to say ``no_op``: that is how a retry
+    after a crash ends.
 
-    A change that takes another one back waits for no verdict, step or cooldown: harm does not wait. One that starts
-    outside the policy's bounds, such as a repair, waits for no verdict.
+    A change that takes another one back waits for no verdict, step or cooldown: harm does not wait, and it rests on no
+    metrics that could be old. One that starts outside the policy's bounds, such as a repair, waits for no verdict.
 
     :param plan_expires_at: the plan's expiry; a change is refused from that moment on.
     :param state: how the target stands now; ``None`` when it could not be read.
@@ -54,6 +56,7 @@ def recheck(
     return (
         blocked_by_operation(state, change.action)
         or blocked_by_change(memory, change.change_id, change.reverts)
+        or changed_since_pull(memory, change.metrics_pulled_at)
         or _overtakes_verdict(change, policy, memory, now)
         or out_of_bounds(change, policy, state)
         or (None if change.reverts else _beyond_limits(change, policy, memory, now))
@@ -78,7 +81,7 @@ def _overtakes_verdict(change: PlannedChange, policy: Policy, memory: TargetMemo
 def _beyond_limits(change: PlannedChange, policy: Policy, memory: TargetMemory, now: datetime) -> Reason | None:
     limits = policy.limits
     return beyond_step(limits, change.action, change.from_units, change.to_units) or still_resting(
-        limits, memory, change.action, now
+        limits, memory, change.action, now, change.metrics_pulled_at
     )
 
 

@@ -252,11 +252,11 @@ def _refuse_if_busy(connection: Connection, change: PlannedChange) -> None:
 
 
 def _require_same(known: PlannedChange, change: PlannedChange) -> None:
-    # The reason is told with fresh numbers when a run is repeated; the change is the same.
+    # The reason is told with fresh numbers, pulled again, when a run is repeated; the change is the same.
     differing = [
         f"{name} was {getattr(known, name)!r} and is {getattr(change, name)!r} now"
         for name in PlannedChange.model_fields
-        if name != "reason" and getattr(known, name) != getattr(change, name)
+        if name not in ("reason", "metrics_pulled_at") and getattr(known, name) != getattr(change, name)
     ]
     if differing:
         raise Conflict(

@@ -92,4 +92,6 @@ class Decision(Value):
     signals: tuple[Signal, ...] = ()
     event_ids: tuple[Name, ...] = ()
     dry_run: bool = False
+    metrics_pulled_at: UtcDatetime | None = None
+    """When the metrics it rests on were pulled; ``None`` when it rests on none: a person's wish, a repair."""
     decided_at: UtcDatetime

@@ -26,6 +26,8 @@ class PlannedChange(Value):
     dry_run: bool
     reverts: Name | None = None
     """The change this one takes back, if it takes one back."""
+    metrics_pulled_at: UtcDatetime | None = None
+    """When the metrics it rests on were pulled; ``None`` when it rests on none: a wish, a repair, a roll-back."""
 
     @classmethod
     def of(cls, decision: Decision, target_kind: str, reverts: str | None = None) -> Self:
@@ -48,6 +50,7 @@ class PlannedChange(Value):
             reason=decision.reasons[0].text,
             dry_run=decision.dry_run,
             reverts=reverts,
+            metrics_pulled_at=decision.metrics_pulled_at,
         )
 
     def reversed(self, reason: str, attempt: int = 1) -> Self:
@@ -64,6 +67,7 @@ class PlannedChange(Value):
                 "to_units": self.from_units,
                 "reason": reason,
                 "reverts": self.change_id,
+                "metrics_pulled_at": None,
             }
         )
 

@@ -70,12 +70,16 @@ def decide_fleet(
     signals: Sequence[Signal],
     states: Mapping[str, TargetState],
     memory: Mapping[str, TargetMemory],
+    pulled_at: datetime,
     now: datetime,
     request: Request | None = None,
     event_ids: tuple[str, ...] = (),
     dry_run: bool,
 ) -> tuple[tuple[Decision, ...], Plan]:
-    """Decide about every target and plan what changes."""
+    """Decide about every target and plan what changes.
+
+    :param pulled_at: when the batch was pulled that report and signals are about.
+    """
     decisions = decide(
         policy,
         run_id=run_id,
@@ -84,6 +88,7 @@ def decide_fleet(
         report=report,
         states=states,
         memory=memory,
+        pulled_at=pulled_at,
         now=now,
         request=request,
         event_ids=event_ids,
@@ -121,6 +126,7 @@ def evaluate(
         signals=signals,
         states=states,
         memory=memory,
+        pulled_at=batch.pulled_at,
         now=now,
         request=request,
         dry_run=True,

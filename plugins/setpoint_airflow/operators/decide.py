@@ -32,7 +32,8 @@ class DecideOperator(PolicyOperator, BranchMixIn):
         intake = Intake.model_validate(ti.xcom_pull(task_ids="take_events"))
         with self.runtime(context) as run:
             now = utc_now()
-            targets = pulled_batch(run).targets
+            batch = pulled_batch(run)
+            targets = batch.targets
             report = run.ledger.report_of(run.run_id)
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded, so nothing may be decided")
@@ -44,6 +45,7 @@ class DecideOperator(PolicyOperator, BranchMixIn):
                 signals=run.ledger.signals_of(run.run_id),
                 states=run.reader.read(targets),
                 memory=run.ledger.memory(run.policy.name, targets, run.policy.targets.scope, now),
+                pulled_at=batch.pulled_at,
                 now=now,
                 request=intake.request,
                 event_ids=intake.event_ids,
