@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from setpoint.events.jsonpath import MAX_ENTRIES, PathError, compiled, values_at
 from setpoint.events.where import MAX_PATHS, Where, fits
+from setpoint.jsonpath import MAX_ENTRIES, PathError, compiled, values_at
 from setpoint.policy.diagnose import diagnose
 from setpoint.policy.yaml_text import read_yaml
 

@@ -21,8 +21,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, FiniteFloat, PlainSerializer, WithJsonSchema
 
-from setpoint.events.jsonpath import MAX_ENTRIES, PathError, compiled, same, values_at
 from setpoint.events.texts import shown
+from setpoint.jsonpath import MAX_ENTRIES, PathError, compiled, same, values_at
 from setpoint.model.base import Value
 from setpoint.policy.fields import refuse
 
@@ -188,7 +188,7 @@ _CONDITION_SCHEMA = {
 }
 
 Path = Annotated[str, AfterValidator(_checked_path)]
-"""A JSONPath that can be read; see :mod:`setpoint.events.jsonpath`."""
+"""A JSONPath that can be read; see :mod:`setpoint.jsonpath`."""
 
 Wanted = Annotated[
     Condition,

@@ -53,7 +53,7 @@ def compiled(path: str) -> tuple[Step, ...]:
     if len(path) > MAX_PATH_CHARACTERS:
         raise PathError(f"a path has at most {MAX_PATH_CHARACTERS} characters, and this one {len(path)}")
     if not path.startswith("$"):
-        raise PathError("a path begins with $, the whole event: $.detail.severity")
+        raise PathError("a path begins with $, the whole document: $.detail.severity")
     steps: list[Step] = []
     at = 1
     while at < len(path):
