@@ -157,6 +157,77 @@ Ratio = Annotated[
     ),
 ]
 
+_WHOLE = 100
+
+
+class Distance(Value):
+    """How far two values may lie apart: in their own unit, or in percent of the larger one's size."""
+
+    units: float | None = Field(default=None, ge=0)
+    percent: float | None = Field(default=None, ge=0)
+
+    def allows(self, one: float, other: float) -> bool:
+        """Whether two values lie no further apart: ``|a - b| <= units``, or ``<= percent/100 * max(|a|, |b|)``."""
+        if self.units is not None:
+            return abs(one - other) <= self.units
+        assert self.percent is not None
+        return abs(one - other) <= self.percent / _WHOLE * max(abs(one), abs(other))
+
+    def __str__(self) -> str:
+        return f"{self.units:g}" if self.units is not None else f"{self.percent:g}%"
+
+
+def parse_distance(value: Any) -> Any:
+    """Read ``10%`` (of the larger one) or ``5`` (in the values' own unit).
+
+    :raises PydanticCustomError: neither, or negative.
+    """
+    if isinstance(value, Distance):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+        return Distance(units=value)
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
+        return Distance(percent=float(match[1]))
+    raise refuse("write how far apart: a percentage of the larger value such as 10%, or a number in their own unit")
+
+
+Tolerance = Annotated[
+    Distance,
+    BeforeValidator(parse_distance),
+    PlainSerializer(lambda distance: distance.units if distance.units is not None else str(distance)),
+    WithJsonSchema(
+        {
+            "oneOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}],
+            "description": "in the values' own unit (5), or percent of the larger one (10%)",
+        }
+    ),
+]
+
+
+def parse_part(value: Any) -> Any:
+    """Read ``2`` (units at most) or ``50%`` (of a step, up to 100%).
+
+    :raises PydanticCustomError: neither.
+    """
+    step = parse_step(value)
+    if step.percent is not None and step.percent > _WHOLE:
+        raise refuse("a part of a step is at most 100%")
+    return step
+
+
+StepPart = Annotated[
+    StepSize,
+    BeforeValidator(parse_part),
+    PlainSerializer(lambda step: step.units if step.units is not None else str(step)),
+    WithJsonSchema(
+        {
+            "oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}],
+            "description": "units (2) or percent of the step (50%)",
+        }
+    ),
+]
+"""A part of a step that clean data would take: ``50%`` of it, or ``2`` units at most."""
+
 AGGREGATE_PATTERN = r"^(mean|min|max|sum|last|p(?:\d{1,2}(?:\.\d{1,2})?|100))$"
 Aggregate = Annotated[
     str, Field(pattern=AGGREGATE_PATTERN, description="mean, min, max, sum, last, or a percentile such as p90")
