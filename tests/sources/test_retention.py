@@ -65,6 +65,47 @@ def test_too_much_goes_oldest_first_and_evidence_last(tmp_path: Path) -> None:
     assert left(evidence) == [False]
 
 
+def test_quarantine_is_bounded_in_number_and_room_however_young_it_is(tmp_path: Path) -> None:
+    """The newest stay, each with all that belongs to it; batches that are not in quarantine do not count."""
+    recent, quarantined = batch(tmp_path, days=3), []
+    for hours in (3, 2, 1):
+        path = batch(tmp_path, days=hours / 24, quarantine=True)
+        path.with_suffix(".case.json").write_bytes(b"x" * KB)
+        quarantined.append(path)
+    store = BatchStore(tmp_path)
+    assert prune(store, Retention(quarantined_count=2), NOW).files == 2
+    assert left(*quarantined, recent) == [False, True, True, True]
+    assert not quarantined[0].with_suffix(".case.json").exists()
+    prune(store, Retention(quarantined_gigabytes=3 * KB / GIGABYTE), NOW)
+    assert left(*quarantined, recent) == [False, False, True, True]
+    assert prune(store, Retention(quarantined_count=1, quarantined_gigabytes=2 * KB / GIGABYTE), NOW).files == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3), st.integers(0, 2 * KB)), max_size=40),
+    st.integers(1, 6),
+    st.integers(1, 8),
+)
+def test_of_quarantine_the_newest_stay_and_no_more_than_fit(
+    drawn: list[tuple[int, int, int]], most: int, kilobytes: int
+) -> None:
+    """What stays are the newest batches, whole; one more would be too many or too much."""
+    files = [
+        StoredFile(f"web/quarantine/{hours:032x}.{kind}", NOW - timedelta(hours=hours), size, True)
+        for hours, kind, size in drawn
+    ]
+    retention = Retention(quarantined_count=most, quarantined_gigabytes=kilobytes * KB / GIGABYTE)
+    due, _ = choose(lambda: iter(files), retention, NOW, 1000)
+    gone, batches = {one.stem for one in due}, sorted({one.stem for one in files})
+    kept = [stem for stem in batches if stem not in gone]
+    assert kept == batches[: len(kept)]
+    room = [sum(one.size_bytes for one in files if one.stem in batches[:number]) for number in range(len(batches) + 1)]
+    assert len(kept) <= most
+    assert room[len(kept)] <= kilobytes * KB
+    if gone:
+        assert len(kept) == most or room[len(kept) + 1] > kilobytes * KB
+
+
 def test_what_a_run_may_still_read_stays_whatever_the_limit(tmp_path: Path) -> None:
     """And it is said that the rest does not fit."""
     young = batch(tmp_path, days=0.2)

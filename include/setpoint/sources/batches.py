@@ -3,7 +3,7 @@
 ::
 
     <root>/<policy>/20260102T030405Z-<batch id>.parquet
-    <root>/<policy>/quarantine/20260102T030405Z-<batch id>.parquet, .report.json
+    <root>/<policy>/quarantine/20260102T030405Z-<batch id>.parquet, .report.json, .case.json, .page.html
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _STAMP = "%Y%m%dT%H%M%SZ"
-_BATCH_FILE = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{32}\.(?:parquet|report\.json)")
+_BATCH_FILE = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{32})\.(parquet|report\.json|case\.json|page\.html)")
 _QUARANTINE = "quarantine"
 _UNFINISHED = ".writing-"
 _PRUNED = ".pruned"
@@ -46,6 +46,11 @@ class StoredFile:
     size_bytes: int
     quarantined: bool
 
+    @property
+    def stem(self) -> str:
+        """The file's name without what follows the batch's id: the same for all files of a batch."""
+        return os.path.basename(self.path).partition(".")[0]
+
 
 class BatchStore:
     """Keeps metric batches under one folder that every worker sees.
@@ -55,6 +60,11 @@ class BatchStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
+
+    @property
+    def root(self) -> Path:
+        """The folder all batches lie under."""
+        return self._root
 
     def write(
         self,
@@ -142,8 +152,32 @@ class BatchStore:
         """
         for path in _entries(self._root):
             if path.is_dir():
-                yield from _stored(path.path, quarantined=False)
-                yield from _stored(os.path.join(path.path, _QUARANTINE), quarantined=True)
+                yield from self.files_of(path.name)
+
+    def files_of(self, policy: str, *, only_quarantined: bool = False) -> Iterator[StoredFile]:
+        """The files of one policy's folder.
+
+        :param policy: the policy's name; one that is no plain name has no files.
+        :raises BatchError: a folder cannot be listed.
+        """
+        folder = self._folder(policy)
+        if not only_quarantined:
+            yield from _stored(str(folder), quarantined=False)
+        yield from _stored(str(folder / _QUARANTINE), quarantined=True)
+
+    def keep_beside(self, batch: MetricBatch, kind: str, content: bytes, *, quarantined: bool) -> Path:
+        """Write a file about a batch beside it, where the same retention finds it. Doing it twice replaces it.
+
+        :param kind: what follows the batch's id in the name: ``case.json`` or ``page.html``.
+        :raises BatchError: it cannot be written, or the batch is none of this store's.
+        """
+        source = self._path(batch)
+        folder = source.parent / _QUARANTINE if quarantined else source.parent
+        path = folder / f"{source.name.partition('.')[0]}.{kind}"
+        if not _BATCH_FILE.fullmatch(path.name):
+            raise BatchError(f"batch {batch.batch_id}: {path.name!r} is no name of a file of the store")
+        _write_whole(path, content)
+        return path
 
     def delete(self, files: Iterable[StoredFile]) -> None:
         """Delete files. One that is gone already is no error: somebody else deleted it at the same time.

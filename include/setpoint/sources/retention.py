@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import nsmallest
 from typing import Annotated, Any
 
@@ -41,6 +41,13 @@ class Retention(Value):
     """``SETPOINT_KEEP_BATCHES``: how long metric batches are kept, such as `7d`, the default; at least `6h`."""
     quarantined: _Span = timedelta(days=90)
     """``SETPOINT_KEEP_QUARANTINED``: the same for batches that failed the gate, with their report; `90d` if unset."""
+    quarantined_count: int = Field(default=1000, ge=1, le=100_000)
+    """``SETPOINT_KEEP_QUARANTINED_COUNT``: how many of those at most, the newest; `1000` by default."""
+    quarantined_gigabytes: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    """``SETPOINT_KEEP_QUARANTINED_GB``: how many gigabytes they may take with all that belongs to them; `2` by default.
+
+    These two go by the newest, however young: what lies in quarantine is a copy that no run reads.
+    """
     gigabytes: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """``SETPOINT_KEEP_BATCHES_GB``: how many gigabytes all batches may take; `10` by default.
 
@@ -51,6 +58,8 @@ class Retention(Value):
 _VARIABLES = {
     "batches": "SETPOINT_KEEP_BATCHES",
     "quarantined": "SETPOINT_KEEP_QUARANTINED",
+    "quarantined_count": "SETPOINT_KEEP_QUARANTINED_COUNT",
+    "quarantined_gigabytes": "SETPOINT_KEEP_QUARANTINED_GB",
     "gigabytes": "SETPOINT_KEEP_BATCHES_GB",
 }
 
@@ -130,14 +139,19 @@ def choose(
 ) -> tuple[list[StoredFile], Pruned]:
     """Which files to delete, most due first. However many there are, only ``at_most`` of them are held in memory.
 
-    :param files: lists the store's files; asked a second time when they take too much room.
+    :param files: lists the store's files; asked twice, and a third time when they take too much room.
     """
+    first_surplus = _first_surplus(files(), retention)
+
+    def is_late(one: StoredFile) -> bool:
+        return _late(one, retention, now) or (one.quarantined and _newness(one) <= first_surplus)
+
     total, late = _Sum(), _Sum()
-    old = nsmallest(at_most, late.adding(one for one in total.adding(files()) if _late(one, retention, now)), key=_age)
+    old = nsmallest(at_most, late.adding(one for one in total.adding(files()) if is_late(one)), key=_age)
     surplus = total.size_bytes - late.size_bytes - int(retention.gigabytes * GIGABYTE)
     finished, crowded = len(old) == late.files, list[StoredFile]()
     if finished and surplus > 0:
-        spare = (one for one in files() if not _late(one, retention, now) and one.pulled_at < now - PROTECTED)
+        spare = (one for one in files() if not is_late(one) and one.pulled_at < now - PROTECTED)
         possible = nsmallest(at_most - len(old) + 1, spare, key=lambda one: (one.quarantined, one.pulled_at))
         while surplus > 0 and possible and finished:
             if len(old) + len(crowded) == at_most:
@@ -169,6 +183,31 @@ class _Sum:
             self.files += 1
             self.size_bytes += one.size_bytes
             yield one
+
+
+_NOTHING = (datetime.min.replace(tzinfo=UTC), "")
+
+
+def _newness(one: StoredFile) -> tuple[datetime, str]:
+    """What batches are ordered by; the same for all files of one."""
+    return one.pulled_at, one.stem
+
+
+def _first_surplus(files: Iterable[StoredFile], retention: Retention) -> tuple[datetime, str]:
+    """The newest batch in quarantine that is one too many, or takes too much room; it and all older ones go."""
+    most, limit = retention.quarantined_count, int(retention.quarantined_gigabytes * GIGABYTE)
+    sizes: dict[tuple[datetime, str], int] = {}
+    for one in files:
+        if one.quarantined:
+            sizes[_newness(one)] = sizes.get(_newness(one), 0) + one.size_bytes
+            if len(sizes) > 2 * most + 1:  # the oldest of these are too many, whatever else comes
+                sizes = dict(sorted(sizes.items(), reverse=True)[: most + 1])
+    total = 0
+    for place, (batch, size_bytes) in enumerate(sorted(sizes.items(), reverse=True)):
+        total += size_bytes
+        if place == most or total > limit:
+            return batch
+    return _NOTHING
 
 
 def _late(one: StoredFile, retention: Retention, now: datetime) -> bool:
