@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from setpoint.model.base import Name, UtcDatetime, Value
+
+MOST_OFFENDING = 20
+"""How many offending points a check names at most."""
 
 
 class Verdict(StrEnum):
@@ -38,6 +41,13 @@ class Check(Value):
     """The number found, with its unit."""
     allowed: str
     """What would have held, with its unit."""
+    number: FiniteFloat | None = None
+    """The number that decided (a count, a share, seconds); ``None`` when there is none, as for the age of no point."""
+    limit: FiniteFloat | None = None
+    """What ``number`` was held against; ``None`` when there was no limit."""
+    offending: tuple[UtcDatetime, ...] = Field(default=(), max_length=MOST_OFFENDING)
+    """The times of the points that broke it, oldest first, the first :data:`MOST_OFFENDING` of them; empty where the
+    trouble is no point: one that is missing, or a source's word."""
 
 
 class SeriesQuality(Value):
@@ -54,6 +64,22 @@ class SeriesQuality(Value):
         return tuple(check for check in self.checks if not check.held)
 
 
+class FleetQuality(Value):
+    """One deciding metric over the whole fleet: whether so many targets fail at once that its source must be broken."""
+
+    metric: Name
+    source: Name
+    """The metric's source, as the policy names it."""
+    targets: int = Field(ge=1)
+    failing: int = Field(ge=0)
+    """Targets whose series of the metric failed."""
+    max_failing: float = Field(ge=0, le=1)
+    """The share of targets that may fail before it is the source that is broken."""
+    broken: bool
+    text: str = Field(min_length=1)
+    """The same in a sentence."""
+
+
 class QualityReport(Value):
     """The gate's report on one batch."""
 
@@ -66,9 +92,16 @@ class QualityReport(Value):
     frame_problems: tuple[str, ...] = ()
     """What is wrong with the frame as a whole (columns, types, checksum); any of these fails every target."""
     series: tuple[SeriesQuality, ...]
+    fleet: tuple[FleetQuality, ...] = ()
+    """The deciding metrics over the whole fleet; empty for a fleet too small to tell a source from its targets."""
     seconds: float = Field(ge=0)
     """How long judging took."""
     judged_at: UtcDatetime
+
+    @property
+    def source_broken(self) -> tuple[FleetQuality, ...]:
+        """The metrics whose source is broken. With any of these nothing may change, whatever the series say."""
+        return tuple(one for one in self.fleet if one.broken)
 
     def of(self, target: str, metrics: tuple[str, ...] | None = None) -> tuple[SeriesQuality, ...]:
         """The series of one target, of the given metrics or of all."""

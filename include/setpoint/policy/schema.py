@@ -18,7 +18,9 @@ from setpoint.events.contract import EventConfig
 from setpoint.model.base import Units, Value
 from setpoint.policy.assets import AssetTrigger
 from setpoint.policy.choice import OneOf
-from setpoint.policy.fields import Aggregate, Duration, Ratio, Step, refuse
+from setpoint.policy.fields import Aggregate, Duration, Ratio, Step, StepPart, StepSize, refuse
+from setpoint.policy.guarding import Fallback, Guards
+from setpoint.policy.quality import FleetConfig, OnDegraded, QualityConfig
 from setpoint.sources import SOURCES
 from setpoint.sources.contract import MetricConfig
 from setpoint.strategies import STRATEGIES
@@ -34,6 +36,8 @@ PolicyName = Annotated[
     ),
 ]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+__all__ = ["FleetConfig", "OnDegraded", "Policy", "QualityConfig"]
 
 
 class Triggers(Value):
@@ -74,44 +78,6 @@ class Triggers(Value):
         return self
 
 
-class OnDegraded(StrEnum):
-    """What may still happen on data that is degraded: usable, but not clean."""
-
-    HOLD = "hold"
-    """Nothing changes."""
-    HOLD_SCALE_IN = "hold_scale_in"
-    """Scaling out may go ahead; scaling in may not."""
-
-
-class QualityConfig(Value):
-    """What one metric's points must be like before anybody acts on them."""
-
-    max_age: Duration | None = Field(
-        default=None, description="age of the newest point at most; 3 periods plus the settle offset when left out"
-    )
-    min_coverage: float = Field(default=0.8, gt=0, le=1, description="share of expected points below which data fails")
-    full_coverage: float = Field(default=0.95, gt=0, le=1, description="share below which data is degraded")
-    between: tuple[FiniteFloat, FiniteFloat] | None = Field(
-        default=None, description="lowest and highest value there can be"
-    )
-    zero_guard: bool = Field(
-        default=True, description="a zero is taken for an outage: nothing but zeros fails, a zero among others degrades"
-    )
-    on_degraded: OnDegraded = Field(
-        default=OnDegraded.HOLD,
-        description="on usable but unclean data: change nothing, or let capacity be added; "
-        "capacity is never taken away on it",
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.between is not None and self.between[0] >= self.between[1]:
-            raise refuse(f"between is the lowest and the highest value, in this order; got {list(self.between)}")
-        if self.full_coverage < self.min_coverage:
-            raise refuse("full_coverage is at least min_coverage: degraded comes before failed")
-        return self
-
-
 class StepLimit(Value):
     """The largest change in one step, by direction."""
 
@@ -133,6 +99,11 @@ class Limits(Value):
     max: Units = Field(description="the most capacity, in units of the target (instances)")
     max_step: StepLimit = Field(
         default=StepLimit(), description="the largest change in one step; no limit when it is left out"
+    )
+    degraded_step: StepPart = Field(
+        default=StepSize(percent=50),
+        description="on degraded data, how much of the step that clean data would take is added at most; at least 1",
+        json_schema_extra={"default": "50%"},
     )
     cooldown: Cooldown = Field(
         default=Cooldown(), description="the rest after a change, in whichever direction that was"
@@ -234,8 +205,13 @@ class Policy(Value):
         default_factory=dict,
         description="when a metric's numbers can be trusted; the defaults for a metric that is left out",
     )
+    fleet: FleetConfig = Field(
+        default=FleetConfig(), description="when so many targets fail at once that it is the source that is broken"
+    )
     scale: Annotated[StrategyConfig, OneOf(STRATEGIES, "strategy")] = Field(description="what is decided")
     limits: Limits = Field(description="what no decision may cross")
+    guards: Guards = Field(default=Guards(), description="what other metrics must say before capacity is taken away")
+    fallback: Fallback = Field(default=Fallback(), description="what applies when the data keeps failing the gate")
     feedback: FeedbackConfig = Field(description="how a change is watched, and what follows when it hurts")
     reconcile: Reconcile = Field(
         default=Reconcile.REPORT,
@@ -251,6 +227,11 @@ class Policy(Value):
         declared = self.quality_of(metric).max_age
         config = self.metrics[metric]
         return declared if declared is not None else 3 * config.period + config.settle
+
+    def max_gap_of(self, metric: str) -> timedelta:
+        """How long a metric may be without a point between two points: the policy's word, or ``max_age``."""
+        declared = self.quality_of(metric).max_gap
+        return declared if declared is not None else self.max_age_of(metric)
 
     def deciding_metrics(self) -> tuple[str, ...]:
         """The metrics the strategy reads; their quality is what gates a change."""
