@@ -7,5 +7,6 @@ SOURCES = Registry(
     contract=("Config", "connection_type", "permissions", "fetch"),
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
+        "object": "setpoint.sources.object_storage:ObjectSource",
     },
 )

@@ -10,5 +10,6 @@ CONNECTIONS = Registry(
     contract=("client",),
     builtin={
         "aws": "setpoint_airflow.connections.aws:AwsConnection",
+        "storage": "setpoint_airflow.connections.storage:StorageConnection",
     },
 )
