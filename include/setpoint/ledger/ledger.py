@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Self
 
 from setpoint.ledger.accounting import Books
+from setpoint.ledger.batches import Batches
 from setpoint.ledger.changes import Changes
 from setpoint.ledger.database import Database
 from setpoint.ledger.explain import Explain
 from setpoint.ledger.findings import Findings
 from setpoint.ledger.history import History
 from setpoint.ledger.inbox import Inbox
+from setpoint.ledger.incidents import Incidents
 from setpoint.ledger.memory import Memory
 from setpoint.ledger.messages import Messages
 from setpoint.ledger.migrate import bring_up_to_date
@@ -19,12 +21,30 @@ from setpoint.ledger.outcomes import Outcomes
 from setpoint.ledger.receipts import Receipts
 from setpoint.ledger.rejects import Rejects
 from setpoint.ledger.runs import Runs
+from setpoint.ledger.series_history import SeriesHistories
 from setpoint.ledger.store import Clock, utc_now
+from setpoint.ledger.streaks import Streaks
 from setpoint.ledger.wakes import Wakes
 
 
 class Ledger(
-    Receipts, Rejects, Wakes, Inbox, Books, Runs, Changes, Outcomes, Memory, Findings, History, Explain, Messages
+    Receipts,
+    Rejects,
+    Wakes,
+    Inbox,
+    Books,
+    Batches,
+    Runs,
+    Changes,
+    Outcomes,
+    Memory,
+    Streaks,
+    Incidents,
+    SeriesHistories,
+    Findings,
+    History,
+    Explain,
+    Messages,
 ):
     """The durable record of everything Setpoint saw, decided and did.
 

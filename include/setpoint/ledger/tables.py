@@ -17,7 +17,7 @@ from setpoint.ledger.types import Document, OutsideText, RowId, UtcTime
 VERSION_TABLE = "setpoint_version"
 """Alembic's own table, apart from the one of an application that shares the database."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision under ``migrations/versions``; a test compares the two."""
 
 
