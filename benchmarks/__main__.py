@@ -1,8 +1,9 @@
 """Run the benchmarks and write their figures into docs/performance.md.
 
-    .venv/bin/python -m benchmarks [latency] [batch]
+    .venv/bin/python -m benchmarks [latency] [batch] [fleet] [parse] [idle] [breaches]
 
-``latency`` takes about ten minutes a database, most of it the baseline, which is slow; ``batch`` takes one.
+``latency`` takes about ten minutes a database, most of it the baseline, which is slow; ``batch`` takes one, ``fleet``
+two, ``breaches`` four, ``parse`` and ``idle`` six each.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch
+from benchmarks import batch, breaches, fleet, idle, parse
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- {name}: end -->"
@@ -75,6 +77,30 @@ def batch_table() -> str:
     return "\n".join(lines)
 
 
+def fleet_table() -> str:
+    """Ten thousand targets, one in a hundred of them changing, and all of them."""
+    return fleet.table([fleet.measure(10_000, changing) for changing in (100, 10_000)])
+
+
+def parse_table() -> str:
+    """A thousand policies in the Dag processor."""
+    return parse.table(parse.measure(1000, edits=5))
+
+
+def idle_table() -> str:
+    """What waiting costs, on both databases."""
+    tables = [
+        f"On {database}:\n\n{idle.table(idle.measure(database, seconds=60))}" for database in ("sqlite", "postgresql")
+    ]
+    return "\n\n".join(tables)
+
+
+def breaches_table() -> str:
+    """Ten breaches at the same instant, on both databases."""
+    databases = ("sqlite", "postgresql")
+    return breaches.table([breaches.summary(database, breaches.measure(database, rounds=5)) for database in databases])
+
+
 def write(name: str, table: str) -> None:
     """Put a table between its marks in the page, with the machine and the day."""
     text = PAGE.read_text()
@@ -88,16 +114,23 @@ def write(name: str, table: str) -> None:
 def main() -> None:
     """Run what is asked for; everything when nothing is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", help="latency, batch; both when left out")
+    tables: dict[str, Callable[[], str]] = {
+        "batch": batch_table,
+        "fleet": fleet_table,
+        "parse": parse_table,
+        "idle": idle_table,
+        "breaches": breaches_table,
+        "latency": lambda: latency_table(asked.events, asked.baseline),
+    }
+    parser.add_argument("what", nargs="*", help=f"{', '.join(tables)}; all of them when left out")
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--baseline", type=int, default=3)
     asked = parser.parse_args()
-    if unknown := set(asked.what) - {"latency", "batch"}:
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are latency and batch")
-    if not asked.what or "batch" in asked.what:
-        write("batch", batch_table())
-    if not asked.what or "latency" in asked.what:
-        write("latency", latency_table(asked.events, asked.baseline))
+    if unknown := set(asked.what) - tables.keys():
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(tables)}")
+    for name, table in tables.items():
+        if not asked.what or name in asked.what:
+            write(name, table())
 
 
 if __name__ == "__main__":

@@ -84,13 +84,11 @@ class Peak:
         self._thread.start()
 
     def _now(self) -> float:
-        total = 0
-        for one in [self._leader, *self._leader.children(recursive=True)]:
-            try:
-                total += one.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
-        return total / 2**20
+        try:
+            processes = [self._leader, *self._leader.children(recursive=True)]
+            return sum(one.memory_info().rss for one in processes) / 2**20
+        except psutil.NoSuchProcess:  # one ended while it was looked at; the next look is soon
+            return 0.0
 
     def _watch(self) -> None:
         while not self._ended.wait(0.5):

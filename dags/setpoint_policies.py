@@ -34,6 +34,7 @@ RETRY = {"retries": 2, "retry_delay": timedelta(seconds=5), "retry_exponential_b
 @remembered
 def policy_dag(policy: Policy) -> DAG:
     """The Dag of one policy."""
+    pool = load_settings().change_pool
     with DAG(
         dag_id=DAG_PREFIX + policy.name,
         description=policy.description or f"Event-driven capacity of {policy.name}",
@@ -54,8 +55,8 @@ def policy_dag(policy: Policy) -> DAG:
 
         hold = HoldOperator(task_id="hold")
         quarantine = QuarantineOperator(task_id="quarantine")
-        scale_out = ApplyChangesOperator.partial(task_id="scale_out", direction="scale_out")
-        scale_in = ApplyChangesOperator.partial(task_id="scale_in", direction="scale_in")
+        scale_out = ApplyChangesOperator.partial(task_id="scale_out", direction="scale_out", pool=pool)
+        scale_in = ApplyChangesOperator.partial(task_id="scale_in", direction="scale_in", pool=pool)
         changes = [scale_out.expand(chunk=decision.output), scale_in.expand(chunk=decision.output)]
 
         @task_group(group_id="feedback")
@@ -64,7 +65,7 @@ def policy_dag(policy: Policy) -> DAG:
             in_service = InServiceSensor(task_id="in_service", chunk=chunk, trigger_rule=TriggerRule.ALL_DONE)
             health = WatchHealthOperator(task_id="watch_health", chunk=chunk)
             outcome = RecordOutcomeOperator(task_id="record_outcome", chunk=chunk)
-            in_service >> health >> outcome >> RollBackOperator(task_id="roll_back", chunk=chunk)
+            in_service >> health >> outcome >> RollBackOperator(task_id="roll_back", chunk=chunk, pool=pool)
 
         outcomes = feedback.expand(chunk=decision.output)
         close = CloseRunOperator(task_id="close_run", trigger_rule=TriggerRule.ALL_DONE)

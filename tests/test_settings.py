@@ -20,3 +20,9 @@ def test_a_grace_that_cannot_be_meant_is_refused(text: str, told: str) -> None:
     """The message names the variable, its value, and what is allowed."""
     with pytest.raises(SettingsError, match=f"SETPOINT_RECONCILE_GRACE is .*{told}"):
         load_settings({"SETPOINT_RECONCILE_GRACE": text})
+
+
+def test_the_pool_of_what_changes_something_is_airflows_own_by_default():
+    """A pool of its own bounds the calls of all policies together; empty is not a name."""
+    assert load_settings({}).change_pool == load_settings({"SETPOINT_CHANGE_POOL": ""}).change_pool == "default_pool"
+    assert load_settings({"SETPOINT_CHANGE_POOL": "aws-changes"}).change_pool == "aws-changes"

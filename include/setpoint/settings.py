@@ -43,6 +43,9 @@ class Settings(Value):
     """``SETPOINT_RECONCILE_GRACE``: how long ``setpoint.reconcile`` leaves alone what a run has begun (``10m`` by
     default, at least ``10s``). Longer than Airflow takes to start a task again whose process or scheduler died: what
     reconciliation finishes, its own run does not carry out any more."""
+    change_pool: str = "default_pool"
+    """``SETPOINT_CHANGE_POOL``: the Airflow pool of the tasks that change something (``default_pool`` by default). Its
+    slots bound how many call the provider at once, whichever policy they are of; it has to exist in Airflow."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -64,6 +67,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ledger_connection=None if ledger_url else _ledger_connection(variables),
         dedupe_window=_dedupe_window(variables.get("SETPOINT_DEDUPE_WINDOW") or "7d"),
         reconcile_grace=_reconcile_grace(variables.get("SETPOINT_RECONCILE_GRACE") or "10m"),
+        change_pool=variables.get("SETPOINT_CHANGE_POOL") or "default_pool",
     )
 
 

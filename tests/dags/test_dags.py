@@ -34,6 +34,8 @@ BAG = textwrap.dedent(
                 "schedule": type(dag.timetable).__name__,
                 "documented": bool(dag.doc_md),
                 "catchup": dag.catchup,
+                "forms": [task.task_id for task in dag.tasks if task.params],
+                "pools": {task.task_id: task.pool for task in dag.tasks if task.pool != "default_pool"},
                 "params": {key: dag.params.get_param(key).schema for key in dag.params},
             }
             for name, dag in bag.dags.items()
@@ -44,9 +46,9 @@ BAG = textwrap.dedent(
 )
 
 
-def load(policies: Path, tmp_path: Path, dags: Path = REPOSITORY / "dags") -> dict[str, Any]:
+def load(policies: Path, tmp_path: Path, dags: Path = REPOSITORY / "dags", **variables: str) -> dict[str, Any]:
     """Parse the Dag folder in a fresh process, as the Dag processor does, and describe what came of it."""
-    environment = os.environ | {"SETPOINT_POLICIES": str(policies), "SETPOINT_DATA": str(tmp_path)}
+    environment = os.environ | {"SETPOINT_POLICIES": str(policies), "SETPOINT_DATA": str(tmp_path)} | variables
     done = subprocess.run(
         [sys.executable, "-c", BAG, str(dags)],
         env=environment,
@@ -148,3 +150,17 @@ def test_importing_the_plugins_folder_shadows_no_module(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert "RESULT 0 [] True" in done.stdout, done.stdout[-500:] + done.stderr[-2000:]
+
+
+def test_the_form_is_kept_once(tmp_path: Path) -> None:
+    """No task carries a copy of the trigger form: checking and storing fourteen of them took most of the parsing."""
+    dags = load(EXAMPLES, tmp_path)["dags"]
+    assert {name: dag["forms"] for name, dag in dags.items()} == {name: [] for name in dags}
+
+
+def test_what_changes_something_takes_the_pool(tmp_path: Path) -> None:
+    """One pool bounds how many tasks call the provider to change something; those that look do not wait for it."""
+    dags = load(EXAMPLES, tmp_path, SETPOINT_CHANGE_POOL="aws-changes")["dags"]
+    pools = dags["setpoint.storefront-web"]["pools"]
+    assert pools == dict.fromkeys(("scale_out", "scale_in", "feedback.roll_back"), "aws-changes")
+    assert load(EXAMPLES, tmp_path)["dags"]["setpoint.storefront-web"]["pools"] == {}
