@@ -93,9 +93,9 @@ class Collected:
         """A metric, or some targets' series of it, cannot be answered; points it already has are not used."""
         self._say(metric, message, Completeness.ERROR, codes)
 
-    def remark(self, metric: str, message: str) -> None:
-        """Something worth knowing about a metric that takes nothing from its completeness."""
-        self._say(metric, message, Completeness.COMPLETE, None)
+    def remark(self, metric: str, message: str, codes: Codes | None = None) -> None:
+        """Something worth knowing about a metric, or some targets' series of it; nothing is missing for it."""
+        self._say(metric, message, Completeness.COMPLETE, codes)
 
     def _say(self, metric: str, message: str, status: Completeness, codes: Codes | None) -> None:
         of = self._metrics[metric]
