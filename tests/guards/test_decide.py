@@ -68,7 +68,10 @@ def test_failed_data_is_quarantined_for_its_target_alone():
     """A target whose data failed is quarantined before the strategy is asked; its neighbour goes on."""
     found = decided(report=a_report({"web-1": {"cpu": Verdict.FAIL}, "web-2": {"cpu": Verdict.PASS}}))
 
-    assert (found["web-1"].action, codes(found["web-1"])) == (Action.QUARANTINE, ["quality_failed"])
+    assert (found["web-1"].action, codes(found["web-1"])) == (
+        Action.QUARANTINE,
+        ["quality_failed", "failed_in_a_row"],
+    )
     assert (found["web-1"].from_units, found["web-1"].to_units, found["web-1"].raw_to_units) == (4, 4, None)
     assert found["web-2"].action is Action.HOLD
 
@@ -143,13 +146,16 @@ def test_a_requested_capacity_is_bound_by_the_guards():
     assert [one.guard for one in asked.constraints] == ["bounds"]
 
 
-def test_a_request_does_not_overrule_the_quality_gate():
-    """Nobody changes a target on data that failed: harm could not be seen, nor taken back."""
-    failed = a_report({"web-1": {"cpu": Verdict.FAIL}})
+@pytest.mark.parametrize("verdict", [Verdict.DEGRADED, Verdict.FAIL])
+@pytest.mark.parametrize("wanted", [3, 6])
+def test_what_a_person_asks_for_does_not_wait_for_the_data_but_is_told_of_it(wanted, verdict):
+    """A wish does not rest on the metrics: it goes ahead in either direction, and says what the data is like."""
+    report = a_report({"web-1": {"cpu": verdict}})
+    asked = decided(report=report, request=Request(targets=("web-1",), wanted_units=wanted))["web-1"]
 
-    assert decided(report=failed, request=Request(targets=("web-1",), wanted_units=6))["web-1"].action is (
-        Action.QUARANTINE
-    )
+    assert (asked.to_units, asked.quality) == (wanted, verdict)
+    assert codes(asked) == ["requested", "requested_on_bad_data"]
+    assert "cpu: coverage" in asked.reasons[1].text
 
 
 def test_a_request_that_leaves_the_capacity_open_asks_the_strategy():

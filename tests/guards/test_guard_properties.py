@@ -13,13 +13,31 @@ from setpoint.guards.reasons import REASONS
 from setpoint.guards.recheck import recheck
 from setpoint.guards.unjudged import DEAD_AFTER
 from setpoint.model import Action, Decision, Operation, PlannedChange, Request, Verdict
+from setpoint.model.streak import Streak
 from setpoint.policy.schema import UntilJudged
 from setpoint.testing.values import NOW, a_policy, a_report, a_signal, a_state
 
 TARGETS = ("web-1", "web-2", "web-3")
+METRICS = ("cpu", "cpu_agent", "errors")
 UNITS = st.integers(0, 30)
 STEP = st.integers(1, 12) | st.sampled_from(["10%", "50%", "200%"])
+VERDICTS = st.sampled_from(list(Verdict))
 POINTS = st.lists(st.none() | st.floats(0, 100), max_size=8) | st.sampled_from([[90.0] * 6, [5.0] * 6])
+THEN = st.just("hold") | st.builds(
+    lambda word, units: {word: units}, st.sampled_from(["capacity", "keep_if_higher"]), UNITS
+)
+GUARDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "scale_in_needs": st.sampled_from(
+            [
+                [{"metric": "cpu_agent", "agrees_with": "cpu", "within": "10%"}],
+                [{"metric": "cpu_agent", "below": 40, "for": "2 of 3"}],
+            ]
+        ),
+        "no_scale_in_while": st.just([{"metric": "errors", "above": 5, "for": "1 of 3"}]),
+    },
+)
 AGO = st.none() | st.integers(-120, 2400)
 
 
@@ -27,7 +45,9 @@ AGO = st.none() | st.integers(-120, 2400)
 def policies(draw):
     """Policies with any bounds, steps, cooldowns and rules."""
     low, high = sorted((draw(UNITS), draw(UNITS)))
+    cpu = a_policy().to_json()["metrics"]["cpu"]
     return a_policy(
+        metrics=dict.fromkeys(METRICS, cpu),
         quality={"cpu": {"on_degraded": draw(st.sampled_from(["hold", "hold_scale_in"]))}},
         scale={
             "strategy": "threshold",
@@ -38,6 +58,7 @@ def policies(draw):
         limits={
             "min": low,
             "max": high,
+            "degraded_step": draw(st.integers(1, 5) | st.sampled_from(["1%", "50%", "100%"])),
             "max_step": draw(st.fixed_dictionaries({}, optional={"out": STEP, "in": STEP})),
             "cooldown": {"out": f"{draw(st.integers(0, 300))}s", "in": f"{draw(st.integers(0, 900))}s"},
         },
@@ -47,13 +68,15 @@ def policies(draw):
             "healthy": {"cpu": {"max": 90}},
             "until_judged": draw(st.sampled_from(["hold", "hold_scale_in"])),
         },
+        guards=draw(GUARDS),
+        fallback={"after": draw(st.integers(1, 4)), "then": draw(THEN)},
     )
 
 
 @st.composite
 def fleets(draw):
     """Everything a run may find: states, memory, verdicts and signals of three targets, any of them missing."""
-    states, memory, verdicts, signals = {}, {}, {}, []
+    states, memory, verdicts, signals, streaks = {}, {}, {}, [], {}
     for target in TARGETS:
         if draw(st.integers(0, 9)):
             low, high = sorted((draw(UNITS), draw(UNITS)))
@@ -70,14 +93,22 @@ def fleets(draw):
             unjudged_change_id=None if out_ago is in_ago is None else draw(st.sampled_from([None, "another"])),
         )
         if draw(st.integers(0, 9)):
-            verdicts[target] = {"cpu": draw(st.sampled_from(list(Verdict)))}
-        if draw(st.integers(0, 9)):
-            signals.append(a_signal(draw(POINTS), target))
+            verdicts[target] = {metric: draw(VERDICTS) for metric in METRICS if draw(st.integers(0, 9))}
+        for metric, aggregate in (("cpu", "p90"), ("cpu", "mean"), ("cpu_agent", "mean"), ("errors", "mean")):
+            if draw(st.integers(0, 9)):
+                signals.append(a_signal(draw(POINTS), target, metric=metric, aggregate=aggregate))
+        if failures := draw(st.integers(0, 5)):
+            streaks[target] = Streak(target=target, failures=failures, since=NOW, window_end=NOW)
     return {
         "states": states,
         "memory": memory,
-        "report": a_report(verdicts, draw(st.sampled_from([(), (), (), ("wrong columns",)]))),
+        "report": a_report(
+            verdicts,
+            draw(st.sampled_from([(), (), (), ("wrong columns",)])),
+            draw(st.sampled_from([False, False, True])),
+        ),
         "signals": signals,
+        "streaks": streaks,
         "request": draw(st.none() | st.builds(Request, wanted_units=st.none() | UNITS)),
         "pulled_at": NOW - timedelta(seconds=draw(st.integers(-30, 900))),
     }
@@ -141,29 +172,79 @@ def test_no_change_is_larger_than_the_step_allowed(policy, fleet):
             assert abs(one.to_units - one.from_units) <= step.of(one.from_units)
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
 @given(policy=policies(), fleet=fleets())
 def test_scaling_in_needs_every_deciding_series_to_have_passed(policy, fleet):
-    """No capacity is taken away unless the gate passed the target's data clean and the batch as a whole."""
+    """No capacity is taken away unless the gate passed the target's data clean, the batch and the source as a whole.
+
+    Only a declared will takes it away on anything else: a person's request, or a fallback that names a capacity.
+    """
+    asked = fleet["request"] is not None and fleet["request"].wants_capacity
     for one in decided(policy, fleet):
-        if one.action is Action.SCALE_IN:
+        if one.action is Action.SCALE_IN and not asked and one.reasons[0].code != "fallback":
             assert fleet["report"].frame_problems == ()
+            assert fleet["report"].source_broken == ()
             series = fleet["report"].of(one.target, policy.deciding_metrics())
             assert series
             assert all(judged.verdict is Verdict.PASS for judged in series)
 
 
-@settings(max_examples=60)
+@settings(max_examples=200)
+@given(policy=policies(), fleet=fleets())
+def test_scaling_in_needs_every_guarding_series_to_have_passed(policy, fleet):
+    """Nothing scales in on metrics while another metric that has a say is missing, degraded or failed."""
+    guarding = tuple(dict.fromkeys(metric for metric, _ in policy.guards.signals_wanted()))
+    asked = fleet["request"] is not None and fleet["request"].wants_capacity
+    for one in decided(policy, fleet):
+        if one.action is Action.SCALE_IN and not asked and one.reasons[0].code != "fallback":
+            series = fleet["report"].of(one.target, guarding)
+            assert {judged.metric for judged in series} == set(guarding)
+            assert all(judged.verdict is Verdict.PASS for judged in series)
+
+
+@settings(max_examples=200)
 @given(policy=policies(), fleet=fleets())
 def test_nothing_changes_on_data_that_failed_or_is_not_there(policy, fleet):
-    """A change has a state, a quality report that did not fail, and, unless somebody asked for it, a signal."""
-    asked = fleet["request"] is not None and fleet["request"].wanted_units is not None
-    present = {signal.target for signal in fleet["signals"] if signal.value is not None}
+    """A change has a state, and data that did not fail with a signal; or a declared will: a request or a fallback."""
+    asked = fleet["request"] is not None and fleet["request"].wants_capacity
+    present = {signal.target for signal in fleet["signals"] if signal.metric == "cpu" and signal.value is not None}
     for one in decided(policy, fleet):
         if one.action.changes:
             assert one.target in fleet["states"]
-            assert one.quality is not Verdict.FAIL
-            assert asked or one.target in present
+            if not asked:
+                fell_back = one.reasons[0].code == "fallback"
+                assert fell_back is (one.quality is Verdict.FAIL)
+                assert fell_back or one.target in present
+
+
+@settings(max_examples=200)
+@given(policy=policies(), fleet=fleets())
+def test_a_fallback_is_due_and_leads_to_its_capacity(policy, fleet):
+    """A fallback changes something only after its number of failures, towards its capacity and never beyond it.
+
+    ``keep_if_higher`` takes nothing away, and ``hold`` changes nothing.
+    """
+    then = policy.fallback.then
+    for one in decided(policy, fleet):
+        if one.action.changes and one.reasons[0].code == "fallback":
+            assert fleet["streaks"][one.target].failures >= policy.fallback.after
+            assert then.units is not None
+            assert then.capacity is not None or one.action is Action.SCALE_OUT
+            low, high = sorted((one.from_units, then.units))
+            bounds = Bounds.of(policy.limits, fleet["states"][one.target])
+            assert low <= one.to_units <= high or one.to_units == bounds.nearest(one.to_units)
+
+
+@settings(max_examples=200)
+@given(policy=policies(), fleet=fleets())
+def test_degraded_data_adds_a_part_of_the_step(policy, fleet):
+    """On degraded data nothing is added beyond the declared part of what clean data would have added."""
+    clean = {**fleet, "report": a_report({target: dict.fromkeys(METRICS, Verdict.PASS) for target in TARGETS})}
+    asked = fleet["request"] is not None and fleet["request"].wants_capacity
+    for one, unhindered in zip(decided(policy, fleet), decided(policy, clean), strict=True):
+        if one.action is Action.SCALE_OUT and one.quality is Verdict.DEGRADED and not asked:
+            step = unhindered.to_units - unhindered.from_units
+            assert one.to_units - one.from_units == min(step, policy.limits.degraded_step.of(step))
 
 
 @settings(max_examples=60)
@@ -235,9 +316,13 @@ def test_a_missing_point_never_leads_to_a_change(policy, fleet, holes):
     """Whatever points are missing, a change rests on as many present ones as its rule needs."""
     fleet = {**fleet, "request": None, "signals": [_with_holes(signal, holes) for signal in fleet["signals"]]}
     newest = {
-        signal.target: [point for point in signal.points[-4:] if point is not None] for signal in fleet["signals"]
+        signal.target: [point for point in signal.points[-4:] if point is not None]
+        for signal in fleet["signals"]
+        if (signal.metric, signal.aggregate) == ("cpu", "p90")
     }
     for one in decided(policy, fleet):
+        if one.reasons[0].code == "fallback":
+            continue
         if one.action is Action.SCALE_OUT:
             assert sum(point > 70 for point in newest[one.target]) >= 2
         if one.action is Action.SCALE_IN:
@@ -245,7 +330,12 @@ def test_a_missing_point_never_leads_to_a_change(policy, fleet, holes):
 
 
 def _with_holes(signal, holes):
-    return a_signal([None if at in holes else point for at, point in enumerate(signal.points)], signal.target)
+    return a_signal(
+        [None if at in holes else point for at, point in enumerate(signal.points)],
+        signal.target,
+        metric=signal.metric,
+        aggregate=signal.aggregate,
+    )
 
 
 @settings(max_examples=60)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 
+from setpoint.guards.evidence import Evidence
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.trust import Trust
 from setpoint.model import Action, Constraint, Proposal, Reason, TargetState, direction
 from setpoint.policy.schema import Policy
+
+
+class Basis(StrEnum):
+    """What a proposal rests on. Only metrics can be wrong about the world; the others are somebody's declared will."""
+
+    METRICS = "metrics"
+    REQUEST = "request"
+    """A person, or a program for one, asked for a capacity."""
+    FALLBACK = "fallback"
+    """The policy says what applies when the data keeps failing."""
+    REPAIR = "repair"
+    """The target stands outside the policy's bounds."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,9 @@ class GuardContext:
     now: datetime
     pulled_at: datetime | None = None
     """When the metrics behind the proposal were pulled; ``None`` when it rests on none (a person's wish, a repair)."""
+    basis: Basis = Basis.METRICS
+    evidence: Evidence = field(default_factory=Evidence)
+    """What guards between metrics ask about."""
 
 
 @dataclass(frozen=True)

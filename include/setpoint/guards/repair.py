@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from setpoint.guards.candidate import GuardContext
+from setpoint.guards.candidate import Basis, GuardContext
 from setpoint.guards.decide import GUARDS, dispose
 from setpoint.guards.memory import TargetMemory
 from setpoint.guards.trust import Trust
@@ -33,7 +33,9 @@ def decide_repair(
     proposal = Proposal(target=state.target, to_units=nearest, reasons=(Reason.of("repair", text),))
     trust = Trust(Verdict.PASS)
     remembered = memory or TargetMemory(target=state.target)
-    candidate = dispose(proposal, GuardContext(policy, state, trust, remembered, now), REPAIR_GUARDS)
+    candidate = dispose(
+        proposal, GuardContext(policy, state, trust, remembered, now, basis=Basis.REPAIR), REPAIR_GUARDS
+    )
     return Decision(
         run_id=run_id,
         policy=policy.name,

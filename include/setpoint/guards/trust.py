@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from setpoint.model import SeriesQuality, Verdict, worst
+from setpoint.model import QualityReport, SeriesQuality, Verdict, worst
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,29 @@ def trust_of(series: Iterable[SeriesQuality], metrics: Sequence[str], frame_prob
             problems.append(f"{metric}: nobody checked it")
         problems += [_in_words(one) for one in judged if one.verdict is not Verdict.PASS]
     return Trust(verdict=worst(tuple(verdicts)), problems=tuple(problems), degraded=tuple(degraded))
+
+
+def fleet_trust(report: QualityReport, metrics: Sequence[str], targets: Iterable[str]) -> dict[str, Trust]:
+    """The trust in the data of each of some targets. A source that is broken fails them all, whatever their own data.
+
+    :param metrics: the metrics that decide.
+    """
+    series_of: defaultdict[str, list[SeriesQuality]] = defaultdict(list)
+    for one in report.series:
+        series_of[one.target].append(one)
+    broken = source_problem(report)
+    trusted = {target: trust_of(series_of[target], metrics, report.frame_problems) for target in targets}
+    if not broken:
+        return trusted
+    return {
+        target: replace(trust, verdict=Verdict.FAIL, problems=(f"the source is broken: {broken}", *trust.problems))
+        for target, trust in trusted.items()
+    }
+
+
+def source_problem(report: QualityReport) -> str:
+    """What is wrong with the source of the whole fleet, in a sentence; empty when nothing is."""
+    return "; ".join(one.text for one in report.source_broken)
 
 
 def _in_words(series: SeriesQuality) -> str:

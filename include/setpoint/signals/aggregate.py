@@ -29,9 +29,9 @@ Pair = tuple[str, str]
 
 
 def wanted_pairs(policy: Policy) -> tuple[Pair, ...]:
-    """The (metric, aggregate) pairs a policy reads: its strategy's first, then those of its health limits."""
+    """The (metric, aggregate) pairs a policy reads: its strategy's first, then those of its guards and health limits."""
     healthy = ((metric, limit.aggregate) for metric, limit in policy.feedback.healthy.items())
-    return tuple(dict.fromkeys((*policy.scale.signals_wanted(), *healthy)))
+    return tuple(dict.fromkeys((*policy.scale.signals_wanted(), *policy.guards.signals_wanted(), *healthy)))
 
 
 def aggregate(frame: pd.DataFrame, batch: MetricBatch, policy: Policy) -> tuple[Signal, ...]:

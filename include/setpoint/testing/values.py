@@ -15,6 +15,7 @@ from setpoint.model import (
     ChangeState,
     Check,
     Decision,
+    FleetQuality,
     PlannedChange,
     QualityReport,
     Reason,
@@ -99,9 +100,14 @@ def a_signal(points: Sequence[float | None], target: str = "web-1", **fields: An
 
 
 def a_report(
-    verdicts: Mapping[str, Mapping[str, Verdict]] | None = None, frame_problems: Sequence[str] = ()
+    verdicts: Mapping[str, Mapping[str, Verdict]] | None = None,
+    frame_problems: Sequence[str] = (),
+    source_broken: bool = False,
 ) -> QualityReport:
-    """A quality report: target to metric to verdict; ``cpu`` of two groups passes when left out."""
+    """A quality report: target to metric to verdict; ``cpu`` of two groups passes when left out.
+
+    :param source_broken: the source of ``cpu`` is broken, whatever the verdicts.
+    """
     if verdicts is None:
         verdicts = {target: {"cpu": Verdict.PASS} for target in ("web-1", "web-2")}
     series = tuple(
@@ -116,8 +122,21 @@ def a_report(
         verdict=worst(tuple(one.verdict for one in series)),
         frame_problems=tuple(frame_problems),
         series=series,
+        fleet=(_broken_source(),) if source_broken else (),
         seconds=0.05,
         judged_at=NOW,
+    )
+
+
+def _broken_source() -> FleetQuality:
+    return FleetQuality(
+        metric="cpu",
+        source="aws.cloudwatch",
+        targets=6,
+        failing=5,
+        max_failing=0.5,
+        broken=True,
+        text="cpu: 5 of 6 targets fail at once (more than 50 %): aws.cloudwatch is broken",
     )
 
 
