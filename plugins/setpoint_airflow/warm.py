@@ -8,40 +8,14 @@ all of its times are first ones, unless the process it is forked from has been t
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 log = logging.getLogger("setpoint.preload")
-
-_POLICY = {
-    "version": 1,
-    "name": "warm-up",
-    "owner": "setpoint",
-    "targets": {"kind": "aws.autoscaling_group", "region": "eu-west-1", "names": ["warm-up"]},
-    "metrics": {
-        "cpu": {
-            "source": "aws.cloudwatch",
-            "namespace": "AWS/EC2",
-            "name": "CPUUtilization",
-            "statistic": "Average",
-            "period": "60s",
-            "window": "10m",
-        }
-    },
-    "scale": {
-        "strategy": "threshold",
-        "signal": {"metric": "cpu", "aggregate": "p90"},
-        "out": {"above": 70, "for": "3 of 5", "add": 1},
-    },
-    "limits": {"min": 1, "max": 2},
-    "feedback": {"after": "1m", "healthy": {"cpu": {"max": 90}}},
-}
 
 
 def warm_up() -> None:
     """Go once through what tasks do. What fails is said and left: tasks work without, and take longer."""
-    for step in (_mappers, _plugins, _clients, _evaluation, _dag_files):
+    for step in (_mappers, _plugins, _clients, _evaluation, _ledger, _dag_files):
         try:
             step()
         except Exception:
@@ -73,43 +47,20 @@ def _clients() -> None:
 
 
 def _evaluation() -> None:
-    """Write, read, judge and aggregate a batch of ten points."""
-    import numpy as np
+    """Rehearse a run, for Great Expectations and pandas."""
+    from setpoint.steps.rehearse import rehearse
 
-    from setpoint.model import Completeness, SeriesStatus, Window
-    from setpoint.policy.schema import Policy
-    from setpoint.sources.batches import BatchStore
-    from setpoint.sources.frame import long_frame
-    from setpoint.steps.evaluate import aggregate_batch, judge_batch
+    rehearse(None)
 
-    policy = Policy.model_validate(_POLICY)
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    start = now - timedelta(minutes=10)
-    seconds = np.arange(10, dtype=np.int64) * 60 + int(start.timestamp())
-    frame = long_frame(
-        microseconds=seconds * 1_000_000, targets=["warm-up"], metrics=["cpu"], counts=[10], values=np.full(10, 42.0)
-    )
-    status = SeriesStatus(
-        target="warm-up",
-        metric="cpu",
-        status=Completeness.COMPLETE,
-        points=10,
-        expected_points=10,
-        period_seconds=60,
-        messages=(),
-    )
-    with TemporaryDirectory(prefix="setpoint-warm-up-") as folder:
-        store = BatchStore(Path(folder))
-        batch = store.write(
-            frame,
-            policy=policy.name,
-            window=Window(start=start, end=now),
-            series=[status],
-            units={"cpu": ""},
-            pulled_at=now,
-        )
-        judge_batch(policy, batch, store=store, now=now)
-        aggregate_batch(policy, batch, store=store)
+
+def _ledger() -> None:
+    """Rehearse it once more with a ledger: SQLAlchemy writes each statement of the way when it is first executed."""
+    from setpoint.ledger.rehearsal import rehearsal
+    from setpoint.steps.rehearse import rehearse
+    from setpoint_airflow.ledger import ledger_url
+
+    with rehearsal(ledger_url()) as ledger:
+        rehearse(ledger)
 
 
 def _dag_files() -> None:

@@ -24,6 +24,7 @@ _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 60
 _RETRY_SECONDS = 0.02
 _WRITES = "setpoint_writes"
+_kept: dict[URL, Engine] = {}
 
 
 class Database:
@@ -37,8 +38,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = _supported(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
-        self._writer = self._engine.execution_options(**{_WRITES: True})
+        self.engine = _kept.get(self.url) or (
+            _sqlite_engine(self.url) if self.is_sqlite else _postgres_engine(self.url)
+        )
+        self._writer = self.engine.execution_options(**{_WRITES: True})
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -46,7 +49,7 @@ class Database:
 
         :raises LedgerUnavailable: the database cannot be reached or gave up.
         """
-        with self._speaking_of_trouble(), self._engine.begin() as connection:
+        with self._speaking_of_trouble(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -83,7 +86,7 @@ class Database:
         if not self.is_sqlite:
             return
         deadline = time.monotonic() + BUSY_SECONDS
-        with self._speaking_of_trouble(), self._engine.connect() as connection:
+        with self._speaking_of_trouble(), self.engine.connect() as connection:
             # Past SQLAlchemy, which would begin a transaction: in one, SQLite refuses.
             cursor = connection.connection.cursor()
             while True:
@@ -97,9 +100,13 @@ class Database:
                     time.sleep(_RETRY_SECONDS)
             cursor.close()
 
+    def keep_engine(self) -> None:
+        """Let every database of the same URL that is opened from now on, here and in forks, use this one's engine."""
+        _kept[self.url] = self.engine
+
     def close(self) -> None:
         """Give back the connections."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
     def _speaking_of_trouble(self) -> Iterator[None]:
@@ -107,7 +114,7 @@ class Database:
             yield
         except IntegrityError:
             raise
-        except (DBAPIError, PoolTimeout, self._engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, PoolTimeout, self.engine.dialect.loaded_dbapi.Error) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise LedgerUnavailable(
                 f"the ledger at {self.url.render_as_string(hide_password=True)} did not do it: {str(cause).strip()}. "

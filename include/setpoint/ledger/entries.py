@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, bindparam, cast, func, insert, select
 from sqlalchemy.orm import aliased
 
 from setpoint.ledger.database import Database
@@ -95,13 +96,18 @@ def is_latest() -> ColumnElement[bool]:
 
 def latest(connection: Connection, kind: str, model: type[V], run_id: str) -> tuple[V, ...]:
     """A run's values of one kind: of each slot the latest attempt, in the order in which they were written."""
-    rows = connection.execute(
+    rows = connection.execute(_latest(), {"run": run_id, "kind": kind})
+    return tuple(restore_text(model, row.text, f"setpoint_entries {row.id}") for row in rows)
+
+
+@cache
+def _latest() -> Select[int, str]:
+    return (
         # As text: a fleet's values are many, and the model reads JSON faster than plain data.
         select(EntryRow.id, cast(EntryRow.value, Text).label("text"))
-        .where(EntryRow.run_id == run_id, EntryRow.kind == kind, is_latest())
+        .where(EntryRow.run_id == bindparam("run"), EntryRow.kind == bindparam("kind"), is_latest())
         .order_by(EntryRow.id)
     )
-    return tuple(restore_text(model, row.text, f"setpoint_entries {row.id}") for row in rows)
 
 
 def last(connection: Connection, kind: str, model: type[V], run_id: str) -> V | None:

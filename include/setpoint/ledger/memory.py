@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from setpoint.guards.memory import TargetMemory
@@ -37,8 +38,8 @@ class Memory(Store):
         remembered = {target: TargetMemory(target=target) for target in wanted}
         with self._database.read() as connection:
             for start in range(0, len(wanted), _AT_ONCE):
-                query = _query(target_kind, wanted[start : start + _AT_ONCE])
-                for row in connection.execute(query).mappings():
+                asked = {"target_kind": target_kind, "targets": wanted[start : start + _AT_ONCE]}
+                for row in connection.execute(_query(), asked).mappings():
                     remembered[row["target"]] = restore(TargetMemory, _fields(row), f"the memory of {row['target']}")
         return remembered
 
@@ -50,7 +51,9 @@ def _fields(row: RowMapping) -> dict[str, Any]:
     return {**fields, "last_from_units": plan and plan["from_units"]}
 
 
-def _query(target_kind: str, targets: list[str]) -> Select[Any]:
+@cache
+def _query() -> Select[Any]:
+    """The one query, with parameters ``target_kind`` and ``targets``; saying it anew takes 10 ms."""
     effective = ChangeRow.state.in_(EFFECTIVE)
     out = case((and_(effective, ChangeRow.action == Action.SCALE_OUT.value), ChangeRow.applied_at))
     in_ = case((and_(effective, ChangeRow.action == Action.SCALE_IN.value), ChangeRow.applied_at))
@@ -62,7 +65,10 @@ def _query(target_kind: str, targets: list[str]) -> Select[Any]:
             func.max(case((ChangeRow.state.in_(OPEN), ChangeRow.seq))).label("open_seq"),
             func.max(case((effective, ChangeRow.seq))).label("last_seq"),
         )
-        .where(ChangeRow.target_kind == target_kind, ChangeRow.target.in_(targets))
+        .where(
+            ChangeRow.target_kind == bindparam("target_kind"),
+            ChangeRow.target.in_(bindparam("targets", expanding=True)),
+        )
         .group_by(ChangeRow.target)
         .subquery()
     )
