@@ -19,7 +19,7 @@ class CloudWatchWorld(World):
     """A CloudWatch with one metric, by the name of an Auto Scaling group."""
 
     registered: ClassVar[str] = "aws.cloudwatch"
-    lacks: ClassVar[Mapping[Ability, str]] = {"hangs": "calls under way are waited for until their time limit"}
+    lacks: ClassVar[Mapping[Ability, str]] = {}
 
     def __init__(self) -> None:
         self._points: dict[str, dict[float, float]] = {}
