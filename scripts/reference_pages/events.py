@@ -28,7 +28,8 @@ def events_page() -> str:
     """Every event kind, how it is told apart, and its options in a policy."""
     from pydantic import TypeAdapter
 
-    from setpoint.events import EVENTS, jsonpath, where
+    from setpoint import jsonpath
+    from setpoint.events import EVENTS, where
     from setpoint.events.envelope import MAX_BYTES, MAX_DEPTH
     from setpoint.events.plain_json import MAX_TARGETS
     from setpoint.policy.jsonschema import policy_schema
