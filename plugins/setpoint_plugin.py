@@ -6,8 +6,11 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from setpoint.evidence.address import PREFIX
 from setpoint_airflow.links.autoscaling import AutoScalingGroupLink
+from setpoint_airflow.links.batch import BatchPageLink
 from setpoint_airflow.listener import TaskEnds
+from setpoint_airflow.pages.mount import PagesMount
 from setpoint_airflow.webhook.mount import WebhookMount
 
 
@@ -16,7 +19,11 @@ class SetpointPlugin(AirflowPlugin):
 
     name = "setpoint"
     # The UI rebuilds an operator's links from this list; a link class that is missing here is not shown.
-    operator_extra_links: list[Any] = [AutoScalingGroupLink()]  # noqa: RUF012  # declared so by AirflowPlugin
+    operator_extra_links: list[Any] = [AutoScalingGroupLink(), BatchPageLink()]  # noqa: RUF012  # declared so by AirflowPlugin
     listeners: list[Any] = [TaskEnds()]  # noqa: RUF012  # declared so by AirflowPlugin
-    # Airflow asks nobody who posts here: the webhook tells its senders apart itself.
-    fastapi_apps: list[Any] = [{"app": WebhookMount(), "url_prefix": "/setpoint", "name": "Setpoint webhook"}]  # noqa: RUF012
+    # Airflow asks nobody who comes here: the pages ask its auth manager, the webhook tells its senders apart itself.
+    # The longer prefix comes first, or the shorter one would take its requests.
+    fastapi_apps: list[Any] = [  # noqa: RUF012  # declared so by AirflowPlugin
+        {"app": PagesMount(), "url_prefix": PREFIX, "name": "Setpoint batches"},
+        {"app": WebhookMount(), "url_prefix": "/setpoint", "name": "Setpoint webhook"},
+    ]

@@ -30,7 +30,11 @@ def test_airflow_finds_it_and_loads_nothing_for_it(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-c", _LOOK], env=environment, capture_output=True, text=True, timeout=120, check=True
     )
-    assert told.stdout.splitlines()[-3:] == ["[('/setpoint', 'WebhookMount')]", "[]", "False"], told.stderr[-2000:]
+    assert told.stdout.splitlines()[-3:] == [
+        "[('/setpoint/batches', 'PagesMount'), ('/setpoint', 'WebhookMount')]",
+        "[]",
+        "False",
+    ], told.stderr[-2000:]
 
 
 def test_it_serves_below_its_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

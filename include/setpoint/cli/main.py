@@ -18,6 +18,7 @@ COMMANDS = {
     "event": "setpoint.cli.event.app:event",
     "history": "setpoint.cli.history:history",
     "explain": "setpoint.cli.explain:explain",
+    "batch": "setpoint.cli.batch.app:batch",
     "doctor": "setpoint.cli.doctor:doctor",
     "prune": "setpoint.cli.prune:prune",
     "schema": "setpoint.cli.schema:schema",

@@ -49,6 +49,7 @@ _ENVIRONMENT_ERRORS = (
     ("setpoint.policy.problems", "PolicyError"),
     ("setpoint.sources.batches", "BatchError"),
     ("setpoint.settings", "SettingsError"),
+    ("setpoint.quality.errors", "GateError"),
 )
 """Errors that say something the command needs does not answer. By name: only what was imported can have been raised."""
 

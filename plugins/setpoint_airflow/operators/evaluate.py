@@ -9,6 +9,7 @@ from airflow.sdk import Context
 from setpoint.model import MetricBatch, QualityReport, Verdict
 from setpoint.steps.evaluate import aggregate_batch, judge_batch, pull_batch
 from setpoint_airflow.operators.base import PolicyOperator
+from setpoint_airflow.quality_stats import tell_quality
 from setpoint_airflow.runtime import Runtime, utc_now
 
 
@@ -47,10 +48,16 @@ class ValidateBatchOperator(PolicyOperator):
         with self.runtime(context) as run:
             report = judge_batch(run.policy, pulled_batch(run), store=run.store, now=utc_now())
             run.ledger.record("report", report, run_id=run.run_id, policy=run.policy.name)
+        tell_quality(report)
         for line in _broken(report):
             self.log.warning(line)
         self.log.info("Verdict %s: %d series in %.3f s", report.verdict.value, len(report.series), report.seconds)
-        return {"verdict": report.verdict.value, "suite": report.suite, "broken": _broken(report)[:20]}
+        return {
+            "batch": report.batch_id,
+            "verdict": report.verdict.value,
+            "suite": report.suite,
+            "broken": _broken(report)[:20],
+        }
 
 
 class AggregateOperator(PolicyOperator):

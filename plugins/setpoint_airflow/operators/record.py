@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import Context
 
 from setpoint.ledger.records import Fate
-from setpoint.model import Action, Change, ChangeState, Decision
+from setpoint.model import Action, Change, ChangeState, Decision, Verdict
 from setpoint_airflow.exceptions import RunFailedError
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.evaluate import pulled_batch
+from setpoint_airflow.quality_stats import tell_quarantined
+from setpoint_airflow.quarantine import quarantine
 from setpoint_airflow.runtime import Runtime, utc_now
 
 
@@ -38,11 +40,13 @@ class QuarantineOperator(PolicyOperator):
             report = run.ledger.report_of(run.run_id)
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded for the batch in quarantine")
-            kept = run.store.quarantine(pulled_batch(run), report)
+            kept = quarantine(run, pulled_batch(run), report, utc_now(), self.log)
             distrusted = [one for one in run.ledger.decisions_of(run.run_id) if one.action is Action.QUARANTINE]
         for one in distrusted[:100]:
             self.log.warning("%s: %s", one.target, one.reasons[0].text)
-        return {"batch": str(kept), "targets": {one.target: one.reasons[0].text for one in distrusted[:100]}}
+        tell_quarantined(self.policy)
+        self.log.info("Batch %s: %s, and its page at %s", kept.batch_id, kept.report, kept.page)
+        return {**kept._asdict(), "targets": {one.target: one.reasons[0].text for one in distrusted[:100]}}
 
 
 class CloseRunOperator(PolicyOperator):
@@ -59,6 +63,7 @@ class CloseRunOperator(PolicyOperator):
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
         failed = sorted(name for name, state in states.items() if state == "failed")
         with self.runtime(context) as run:
+            self._keep_failed(run, ti, states)
             decisions = run.ledger.decisions_of(run.run_id)
             if not decisions and not failed:
                 return "nothing to do" if states.get("take_events") == "skipped" else _close_empty(run)
@@ -66,6 +71,17 @@ class CloseRunOperator(PolicyOperator):
         if failed:
             raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
         return reason
+
+    def _keep_failed(self, run: Runtime, ti: Any, states: Mapping[str, str]) -> None:
+        """Put a failing batch aside that no decision was about: only metrics failed that decide nothing (health)."""
+        judged = ti.xcom_pull(task_ids="validate")
+        if states.get("quarantine") == "success" or not judged or judged["verdict"] != Verdict.FAIL.value:
+            return
+        report = run.ledger.report_of(run.run_id)
+        if report is not None:
+            kept = quarantine(run, pulled_batch(run), report, utc_now(), self.log)
+            tell_quarantined(self.policy)
+            self.log.info("Batch %s failed the gate: %s, and its page at %s", *kept)
 
 
 def _close_decided(run: Runtime, decisions: Sequence[Decision], failed: Sequence[str]) -> str:

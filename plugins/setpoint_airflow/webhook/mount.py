@@ -1,34 +1,16 @@
-"""What the plugin hands to Airflow: an application that is built when its first request comes.
-
-Every component of Airflow imports its plugins, and only the API server serves them. So nothing of a web framework, of
-the ledger or of the policies is imported before somebody asks.
-"""
+"""The webhook, as the plugin hands it to Airflow."""
 
 from __future__ import annotations
 
-import threading
 from importlib import import_module
 from typing import Any
 
+from setpoint_airflow.lazy_app import LazyApp
 
-class WebhookMount:
-    """An ASGI application that stands for the webhook's."""
 
-    def __init__(self) -> None:
-        self._app: Any = None
-        self._lock = threading.Lock()
+class WebhookMount(LazyApp):
+    """Stands for the webhook's application until somebody posts."""
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request."""
-        if self._app is None:
-            # In a thread: the imports take a second, and the API server has other requests to answer meanwhile.
-            import anyio.to_thread
-
-            await anyio.to_thread.run_sync(self._build)
-        await self._app(scope, receive, send)
-
-    def _build(self) -> None:
-        with self._lock:
-            if self._app is None:
-                deployment = import_module("setpoint_airflow.webhook.deployment")
-                self._app = import_module("setpoint_airflow.webhook.app").webhook_app(deployment.Deployment())
+    def build(self) -> Any:
+        deployment = import_module("setpoint_airflow.webhook.deployment")
+        return import_module("setpoint_airflow.webhook.app").webhook_app(deployment.Deployment())

@@ -1,0 +1,1 @@
+"""``setpoint batch``: metric batches, and why some lie in quarantine."""

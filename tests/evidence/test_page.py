@@ -1,0 +1,135 @@
+"""The page of a batch says what the gate said, shows the points, and lets no text be more than text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+from setpoint.evidence.build import build_page, differences, keep_page
+from setpoint.evidence.page import CONTENT_SECURITY_POLICY
+from setpoint.evidence.shelf import find
+from setpoint.model import Verdict
+from setpoint.testing.values import a_report
+
+
+class Elements(HTMLParser):
+    """The elements of a page, with their attributes, and its text."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(stored: Any, **options: Any) -> str:
+    """The page of a stored batch."""
+    settings = {"run_id": "web/run-1", "quarantined": True, **options}
+    return build_page(stored.store, stored.batch, stored.report, stored.policy, **settings)
+
+
+def test_it_tells_the_verdict_the_reasons_and_what_great_expectations_found(bad: Any) -> None:
+    """Who opens it knows why nothing changed, and recognises the suite."""
+    shown = Elements(page_of(bad))
+    for words in (
+        "Batch of web: fail",
+        bad.batch.batch_id,
+        "web-2 cpu: zero_guard: 10 of 10 points zero",
+        "setpoint explain 'web/run-1'",
+        "Great Expectations: validation result of setpoint.web.v",
+        "Unsuccessful Expectations",
+        "The suite setpoint.web.v",
+        bad.batch.sha256,
+    ):
+        assert words in shown.text
+    assert "differ from the report" not in shown.text
+
+
+def test_text_from_outside_stays_text(bad: Any) -> None:
+    """A target's name makes no element, no attribute, no address, and is replaced in no template."""
+    document = page_of(bad)
+    shown = Elements(document)
+    assert {"script", "img", "iframe", "object", "link", "form", "base"}.isdisjoint(tag for tag, _ in shown.tags)
+    assert not [name for _, given in shown.tags for name in given if name.startswith("on") or name == "style"]
+    addresses = {given["href"] for tag, given in shown.tags if "href" in given}
+    assert addresses == {"/dags/setpoint.web"}
+    assert "<script>alert('x')</script>" in shown.text
+    assert "${html_success_icon} $column {{ 7*7 }}" in shown.text
+    assert not {"\u202e", "\x1b"} & set(document)
+
+
+def test_it_needs_nothing_from_elsewhere_and_its_policy_allows_its_style_alone(bad: Any) -> None:
+    """The one style element has the hash that the policy names; nothing is loaded."""
+    document = page_of(bad)
+    (style,) = re.findall(r"<style>(.*?)</style>", document, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in CONTENT_SECURITY_POLICY
+    assert "default-src 'none'" in CONTENT_SECURITY_POLICY
+    loaded = [value for _, given in Elements(document).tags for name, value in given.items() if name == "src"]
+    assert not loaded
+    assert "http://" not in document.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_large_fleet_has_a_page_of_bounded_size(make: Callable[..., Any]) -> None:
+    """Three hundred failing targets: a dozen plots, a hundred lines, and how many more there are."""
+    fleet = make({f"web-{number}": [0.0] * 10 for number in range(300)})
+    document = page_of(fleet)
+    shown = Elements(document)
+    assert [tag for tag, _ in shown.tags].count("svg") == 12
+    assert "288 more series did not pass" in shown.text
+    assert "and 200 more" in shown.text
+    assert len(document) < 300_000
+
+
+def test_a_batch_that_cannot_be_read_still_has_a_page(bad: Any) -> None:
+    """The file was altered: the page says so, and shows no number from it."""
+    with open(bad.batch.uri, "ab") as file:
+        file.write(b"x")
+    shown = Elements(page_of(bad))
+    assert "could not be judged as a whole" in shown.text
+    assert "svg" not in {tag for tag, _ in shown.tags}
+
+
+def test_it_says_where_the_policy_of_today_judges_otherwise(bad: Any) -> None:
+    """A page that is built later, with a changed policy, does not pretend to be what was acted on."""
+    changed = bad.policy.model_copy(
+        update={"quality": {"cpu": bad.policy.quality["cpu"].model_copy(update={"zero_guard": False})}}
+    )
+    document = build_page(
+        bad.store, bad.batch, bad.report, changed, run_id=None, quarantined=True, judged_with=bad.case().policy_digest
+    )
+    shown = Elements(document)
+    assert "The policy was changed after the batch was judged" in shown.text
+    assert "web-2 cpu: fail, now pass" in shown.text
+
+
+def test_a_kept_page_lies_beside_the_batch_and_is_found(bad: Any) -> None:
+    """In quarantine and not; the store's retention knows both."""
+    for quarantined in (False, True):
+        kept = keep_page(bad.store, bad.batch, "<html>it</html>", quarantined=quarantined)
+        assert kept.name.endswith(f"{bad.batch.batch_id}.page.html")
+        assert kept.parent.name == ("quarantine" if quarantined else "web")
+        assert find(bad.store, bad.batch.batch_id)[0].page() == b"<html>it</html>"
+
+
+def test_differences_are_told_series_by_series() -> None:
+    """Nothing is told of what is the same."""
+    then = a_report({"web-1": {"cpu": Verdict.FAIL}, "web-2": {"cpu": Verdict.PASS}})
+    now = a_report({"web-1": {"cpu": Verdict.PASS}, "web-3": {"cpu": Verdict.PASS}})
+    assert differences(then, then) == ()
+    assert differences(then, now) == (
+        "the verdict was fail, now pass",
+        "web-1 cpu: fail, now pass, coverage broken only then",
+        "web-2 cpu: judged only then",
+        "web-3 cpu: judged only now",
+    )
