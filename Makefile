@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 # These start servers or a browser of their own and want the machine to themselves.
-SERIAL := live or browser or postgres
+SERIAL := live or browser or postgres or prometheus
 
 .PHONY: help
 help: ## Show this list
@@ -36,7 +36,7 @@ test-parallel: setup ## The tests that share the machine well, on all cores
 	$(PYTEST) -n auto --dist loadfile -m "not ($(SERIAL))" $(ARGS)
 
 .PHONY: test-serial
-test-serial: setup ## The live, browser and PostgreSQL tests, one after the other
+test-serial: setup ## The live, browser, PostgreSQL and Prometheus tests, one after the other
 	$(PYTEST) -m "$(SERIAL)" $(ARGS)
 
 .PHONY: check
@@ -63,7 +63,7 @@ docs: setup ## Write docs/reference/ from the code
 	$(BIN)/python scripts/reference.py $(ARGS)
 
 .PHONY: system-packages
-system-packages: ## Install PostgreSQL's server and Chromium with apt-get, for the tests
+system-packages: ## Install PostgreSQL's server, Prometheus and Chromium with apt-get, for the tests
 	@scripts/system_packages.sh
 
 .PHONY: lock
