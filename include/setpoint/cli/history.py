@@ -47,6 +47,8 @@ def history(
 ) -> None:
     """List decisions, newest first, with the change and the verdict.
 
+    Above them stand the incidents of broken sources: those that are open, or with --since those that were open then.
+
     Examples:
 
         setpoint history --since 2h
@@ -61,9 +63,14 @@ def history(
         moment = parse_since(since, datetime.now(UTC)) if since else None
         with reading_ledger() as ledger:
             rows = ledger.history(policy, target, moment, limit, changes_only=changes)
+            incidents = ledger.incidents(policy, moment, limit, open_only=moment is None)
         if as_json:
-            print_json({"history": [row.to_json() for row in rows]})
-        elif rows:
+            shown = {"history": [row.to_json() for row in rows]}
+            print_json({**shown, "incidents": [one.to_json() for one in incidents]})
+            return
+        for incident in incidents:
+            console().print(text(f"{incident.policy}: {incident}", "red" if incident.is_open else "dim"))
+        if rows:
             console().print(_table(rows))
         else:
             console().print(text("nothing was decided yet that fits"))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from setpoint.guards.memory import TargetMemory
     from setpoint.model import Decision, Request
+    from setpoint.model.streak import Streak
     from setpoint.policy.schema import Policy
     from setpoint.steps.evaluate import Evaluation
 
@@ -81,6 +82,7 @@ def _evaluate(policy: Policy, targets: tuple[str, ...], wanted: int | None) -> E
             store=BatchStore(Path(folder)),
             memory=_memory(policy, reader.find(policy.targets), now),
             now=now,
+            streaks=_streaks(policy),
             request=_request(targets, wanted) if asked else None,
         )
 
@@ -100,6 +102,16 @@ def _memory(policy: Policy, targets: tuple[str, ...], now: datetime) -> Mapping[
         return {target: TargetMemory(target=target) for target in targets}
     with reading_ledger() as ledger:
         return ledger.memory(policy.name, targets, policy.targets.scope, now)
+
+
+def _streaks(policy: Policy) -> Mapping[str, Streak]:
+    """How many batches have failed in a row, as the ledger has it: none where there is no ledger yet."""
+    from setpoint.cli.ledgers import is_missing, ledger_url, reading_ledger
+
+    if is_missing(ledger_url()):
+        return {}
+    with reading_ledger() as ledger:
+        return ledger.streaks(policy.name)
 
 
 def _show(policy: Policy, evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from setpoint.cli.history import STYLES, units
 from setpoint.cli.output import text
+from setpoint.evidence.address import page_path
 
 if TYPE_CHECKING:
     from setpoint.ledger import ChangeStory, Explanation
@@ -26,6 +27,8 @@ def story(told: Explanation) -> Tree:
     _run(tree, told)
     _batch(tree, told)
     _quality(tree, told)
+    if told.incident is not None:
+        _branch(tree, "incident", str(told.incident), "red" if told.incident.is_open else "green")
     _signals(tree, told)
     _decisions(tree, told)
     _plan(tree, told)
@@ -73,6 +76,7 @@ def _batch(tree: Tree, told: Explanation) -> None:
     window = f"{batch.window.start:%T} to {batch.window.end:%T}"
     branch = _branch(tree, "batch", f"{batch.rows} points of {len(batch.series)} series, {window}")
     branch.add(text(f"{batch.uri} (sha256 {batch.sha256[:12]})", "dim"))
+    branch.add(text(f"setpoint batch show {batch.batch_id[:12]}, or {page_path(batch.policy, batch.batch_id)}", "dim"))
 
 
 def _quality(tree: Tree, told: Explanation) -> None:

@@ -34,6 +34,7 @@ from setpoint.model.outcome import Outcome
 from setpoint.model.plan import Plan
 from setpoint.model.quality import QualityReport
 from setpoint.model.signal import Signal
+from setpoint.model.streak import Incident
 
 MODELS: dict[str, type[Value]] = {
     "batch": MetricBatch,
@@ -43,6 +44,7 @@ MODELS: dict[str, type[Value]] = {
     "plan": Plan,
     "change": Change,
     "outcome": Outcome,
+    "incident": Incident,
 }
 """The kinds the ledger reads back, and their models. Any other kind is kept just as well, for people to read."""
 

@@ -20,6 +20,7 @@ from setpoint.model.metrics import MetricBatch
 from setpoint.model.plan import Plan
 from setpoint.model.quality import QualityReport
 from setpoint.model.signal import Signal
+from setpoint.model.streak import Incident
 
 SHORTEST = 4
 """Characters a shortened change id has at least."""
@@ -77,6 +78,7 @@ def _explain_run(connection: Connection, run_id: str, policy: str) -> Explanatio
         events=tuple(EventStory(event=one.event, state=one.state) for one in taken_by(connection, run_id)),
         batch=last(connection, "batch", MetricBatch, run_id),
         report=last(connection, "report", QualityReport, run_id),
+        incident=last(connection, "incident", Incident, run_id),
         signals=latest(connection, "signal", Signal, run_id),
         decisions=latest(connection, "decision", Decision, run_id),
         plan=last(connection, "plan", Plan, run_id),

@@ -15,6 +15,7 @@ from setpoint.model.outcome import Followed, HealthVerdict, Outcome
 from setpoint.model.plan import Plan
 from setpoint.model.quality import QualityReport, Verdict
 from setpoint.model.signal import Signal
+from setpoint.model.streak import Incident
 
 Fate = Literal["acted", "held", "quarantined", "failed"]
 """What became of an event: something changed, nothing did (no need, a dry run, a refusal), the data could not be
@@ -250,7 +251,7 @@ class Moment(Value):
     """One line of what happened when."""
 
     at: UtcDatetime
-    what: Literal["event", "run", "batch", "report", "decision", "plan", "change", "outcome"]
+    what: Literal["event", "run", "batch", "report", "incident", "decision", "plan", "change", "outcome"]
     text: str
 
 
@@ -268,6 +269,8 @@ class Explanation(Value):
     events: tuple[EventStory, ...] = ()
     batch: MetricBatch | None = None
     report: QualityReport | None = None
+    incident: Incident | None = None
+    """The incident of a broken source that the run's batch is part of, or has closed, as it stood then."""
     signals: tuple[Signal, ...] = ()
     decisions: tuple[Decision, ...] = ()
     plan: Plan | None = None

@@ -26,6 +26,8 @@ def _moments(told: Explanation) -> Iterator[Moment]:
         yield Moment(at=told.batch.pulled_at, what="batch", text=text)
     if told.report is not None:
         yield Moment(at=told.report.judged_at, what="report", text=f"batch judged: {told.report.verdict.value}")
+    if told.incident is not None:
+        yield Moment(at=told.incident.closed_at or told.incident.last_at, what="incident", text=str(told.incident))
     for decision in told.decisions:
         units = f"{decision.from_units} to {decision.to_units}" if decision.action.changes else "unchanged"
         text = f"{decision.target}: {decision.action.value}, {units}: {decision.reasons[0].text}"

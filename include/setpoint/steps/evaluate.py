@@ -9,10 +9,12 @@ from setpoint.guards.decide import decide
 from setpoint.guards.memory import TargetMemory
 from setpoint.model import Decision, MetricBatch, Plan, QualityReport, Request, Signal, TargetState
 from setpoint.model.base import Value
+from setpoint.model.streak import Streak
 from setpoint.planning.plan import make_plan
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
 from setpoint.sources.contract import Source
+from setpoint.steps.consequences import streaks_after
 from setpoint.targets.contract import TargetReader
 
 PLAN_LIFETIME = timedelta(minutes=10)
@@ -72,6 +74,7 @@ def decide_fleet(
     memory: Mapping[str, TargetMemory],
     pulled_at: datetime,
     now: datetime,
+    streaks: Mapping[str, Streak] | None = None,
     request: Request | None = None,
     event_ids: tuple[str, ...] = (),
     dry_run: bool,
@@ -79,6 +82,7 @@ def decide_fleet(
     """Decide about every target and plan what changes.
 
     :param pulled_at: when the batch was pulled that report and signals are about.
+    :param streaks: how many batches have failed in a row, that one included.
     """
     decisions = decide(
         policy,
@@ -90,6 +94,7 @@ def decide_fleet(
         memory=memory,
         pulled_at=pulled_at,
         now=now,
+        streaks=streaks,
         request=request,
         event_ids=event_ids,
         dry_run=dry_run,
@@ -106,10 +111,12 @@ def evaluate(
     store: BatchStore,
     memory: Mapping[str, TargetMemory],
     now: datetime,
+    streaks: Mapping[str, Streak] | None = None,
     request: Request | None = None,
 ) -> Evaluation:
     """Look at a fleet once, from pull to plan, and change nothing: what ``setpoint plan`` shows.
 
+    :param streaks: how many batches have failed in a row before this look.
     :raises SourceError: a metric source could not answer.
     :raises TargetError: the targets could not be found or read.
     """
@@ -128,6 +135,7 @@ def evaluate(
         memory=memory,
         pulled_at=batch.pulled_at,
         now=now,
+        streaks=streaks_after(policy, batch, report, streaks or {}, now),
         request=request,
         dry_run=True,
     )

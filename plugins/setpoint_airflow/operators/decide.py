@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
 from airflow.sdk.execution_time.xcom import XCom
 
-from setpoint.model import Action
+from setpoint.model import Action, Decision, Verdict
 from setpoint.planning.plan import chunks
+from setpoint.steps.consequences import remember_verdict
 from setpoint.steps.evaluate import decide_fleet
 from setpoint.steps.intake import Intake
 from setpoint_airflow.operators.base import PolicyOperator
@@ -37,6 +39,7 @@ class DecideOperator(PolicyOperator, BranchMixIn):
             report = run.ledger.report_of(run.run_id)
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded, so nothing may be decided")
+            after = remember_verdict(run.policy, run.run_id, batch, report, run.ledger)
             decisions, plan = decide_fleet(
                 run.policy,
                 run_id=run.run_id,
@@ -47,11 +50,14 @@ class DecideOperator(PolicyOperator, BranchMixIn):
                 memory=run.ledger.memory(run.policy.name, targets, run.policy.targets.scope, now),
                 pulled_at=batch.pulled_at,
                 now=now,
+                streaks=after.streaks,
                 request=intake.request,
                 event_ids=intake.event_ids,
                 dry_run=intake.dry_run,
             )
             run.ledger.record_decisions(run.run_id, decisions, plan)
+        if after.incident is not None:
+            self.log.warning("%s", after.incident)
         for one in decisions:
             self.log.info("%s: %s: %s", one.target, one.action.value, "; ".join(reason.text for reason in one.reasons))
         portions = [
@@ -59,9 +65,16 @@ class DecideOperator(PolicyOperator, BranchMixIn):
             for chunk in chunks(plan)
         ]
         _push_mappable(ti, portions)
-        actions = {one.action for one in decisions}
-        self.do_branch(context, [action.value for action in Action if action in actions])
+        self.do_branch(context, _branches(decisions))
         return portions
+
+
+def _branches(decisions: Sequence[Decision]) -> list[str]:
+    """The branches to take. A batch that failed is put aside also where a fallback or a request changes something."""
+    actions = {one.action for one in decisions}
+    if any(one.quality is Verdict.FAIL and one.from_units is not None for one in decisions):
+        actions.add(Action.QUARANTINE)
+    return [action.value for action in Action if action in actions]
 
 
 def _push_mappable(ti: Any, portions: list[dict[str, Any]]) -> None:

@@ -1,0 +1,57 @@
+"""What a batch's verdict means for the batches before and after it: failures in a row, and incidents of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from setpoint.guards.trust import fleet_trust, source_problem
+from setpoint.ledger import Ledger
+from setpoint.model import MetricBatch, QualityReport, Verdict
+from setpoint.model.base import Value
+from setpoint.model.streak import Incident, Streak, count_batch
+from setpoint.policy.schema import Policy
+
+
+class Consequences(Value):
+    """What the ledger knows after one more batch."""
+
+    streaks: dict[str, Streak]
+    """By target: failed batches in a row, this one included."""
+    incident: Incident | None = None
+    """The incident this batch is part of, or that it closed."""
+
+
+def failed_targets(policy: Policy, report: QualityReport, targets: Sequence[str]) -> dict[str, bool]:
+    """Of each target, whether the gate failed the data that decides about it; a broken source fails them all."""
+    trusted = fleet_trust(report, policy.deciding_metrics(), targets)
+    return {target: trust.verdict is Verdict.FAIL for target, trust in trusted.items()}
+
+
+def remember_verdict(
+    policy: Policy, run_id: str, batch: MetricBatch, report: QualityReport, ledger: Ledger
+) -> Consequences:
+    """Count a batch for each of its targets, and open, continue or close the incident of its source.
+
+    Safe to do again: the same batch counts once, and opens one incident.
+    """
+    failed = failed_targets(policy, report, batch.targets)
+    streaks = ledger.count_batch(policy.name, failed, batch.window.end)
+    incident = ledger.note_source(policy.name, run_id, batch.window.end, source_problem(report) or None)
+    if incident is not None:
+        ledger.record("incident", incident, run_id=run_id, policy=policy.name)
+    return Consequences(streaks=streaks, incident=incident)
+
+
+def streaks_after(
+    policy: Policy, batch: MetricBatch, report: QualityReport, known: Mapping[str, Streak], now: datetime
+) -> dict[str, Streak]:
+    """The streaks as they would be after a batch; nothing is recorded.
+
+    :param known: the streaks before it, as the ledger has them.
+    """
+    failed = failed_targets(policy, report, batch.targets)
+    return {
+        target: count_batch(known.get(target), target, failed=one, window_end=batch.window.end, now=now)
+        for target, one in failed.items()
+    }
