@@ -8,5 +8,7 @@ SOURCES = Registry(
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
         "object": "setpoint.sources.object_storage:ObjectSource",
+        "prometheus": "setpoint.sources.prometheus:PrometheusSource",
+        "sql": "setpoint.sources.sql:SqlSource",
     },
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,15 @@ def _written(column: Any, columns: TableColumns) -> tuple[npt.NDArray[np.int64],
     if columns.time_unit is not None:
         counts, _ = numbers(column, columns.timestamp)
         return _counted(counts, columns)
+    try:
+        # Thirty times as fast, and it takes nothing but RFC 3339 with a zone: for the rest see below.
+        return _utc(column.cast(pa.timestamp("us", "UTC")))
+    except pa.ArrowInvalid:
+        return _written_otherwise(column, columns)
+
+
+def _written_otherwise(column: Any, columns: TableColumns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Times of several forms, or some that are none."""
     import pandas as pd
 
     zoned = _numpy(pc.fill_null(pc.match_substring_regex(column, _HAS_ZONE), False))
@@ -207,6 +217,8 @@ def column_of(values: Sequence[Any], name: str) -> Any:
 
     :raises ColumnError: objects of several kinds, or of one that is neither a time, a text nor a number.
     """
+    if any(isinstance(one, Decimal) for one in values):
+        values = [float(one) if isinstance(one, Decimal) else one for one in values]
     zones = {one.tzinfo is None for one in values if isinstance(one, datetime)}
     if len(zones) > 1:
         raise ColumnError(f"column {name!r} holds times with and times without a zone")

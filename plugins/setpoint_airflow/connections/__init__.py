@@ -10,6 +10,8 @@ CONNECTIONS = Registry(
     contract=("client",),
     builtin={
         "aws": "setpoint_airflow.connections.aws:AwsConnection",
+        "sql": "setpoint_airflow.connections.sql:SqlConnection",
+        "http": "setpoint_airflow.connections.http:HttpConnection",
         "storage": "setpoint_airflow.connections.storage:StorageConnection",
     },
 )
