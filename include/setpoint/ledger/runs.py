@@ -159,6 +159,10 @@ class Runs(Store):
         """The gate's report in a run, of its latest attempt."""
         return self._last("report", QualityReport, run_id)
 
+    def value_of(self, run_id: str, kind: str, model: type[V]) -> V | None:
+        """A run's one value of a kind that the ledger has no name for, of its latest attempt."""
+        return self._last(kind, model, run_id)
+
     def signals_of(self, run_id: str) -> tuple[Signal, ...]:
         """A run's signals, of its latest attempt."""
         with self._database.read() as connection:

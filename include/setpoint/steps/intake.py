@@ -35,6 +35,17 @@ def run_identity(policy: str, airflow_run_id: str) -> str:
     return f"{policy}/{airflow_run_id}"
 
 
+def taken_in(ledger: Ledger, run_id: str) -> Intake:
+    """What a run took.
+
+    :raises LookupError: it has taken nothing.
+    """
+    intake = ledger.value_of(run_id, "intake", Intake)
+    if intake is None:
+        raise LookupError(f"{run_id}: no intake is recorded; clear take_events and what follows it")
+    return intake
+
+
 def take_in(
     policy: Policy, run_id: str, *, direct: Sequence[Event], ledger: Ledger, trigger: str, now: datetime
 ) -> Intake:

@@ -29,7 +29,7 @@ from setpoint.model import (
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
 from setpoint.steps.evaluate import aggregate_batch, decide_fleet, judge_batch
-from setpoint.steps.intake import take_in
+from setpoint.steps.intake import take_in, taken_in
 
 TARGET = "rehearsal"
 _RUN = "rehearsal/run"
@@ -79,6 +79,7 @@ def rehearse(ledger: Ledger | None) -> Plan:
             summary="a rehearsal",
         )
         take_in(policy, _RUN, direct=[event], ledger=ledger, trigger="inbox", now=now)
+        taken_in(ledger, _RUN)
         ledger.join_events(_RUN, policy.name, now)
     with TemporaryDirectory(prefix="setpoint-rehearsal-") as folder:
         store = BatchStore(Path(folder))
@@ -104,6 +105,7 @@ def rehearse(ledger: Ledger | None) -> Plan:
         signals=signals,
         states={TARGET: _state(now)},
         memory=memory,
+        pulled_at=batch.pulled_at,
         now=now,
         dry_run=False,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from setpoint import __version__
 from setpoint_airflow.connections.contract import ConnectionProblemError, airflow_connection
+from setpoint_airflow.connections.sessions import make_ready, session_of
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -57,7 +58,7 @@ def client(service: str, connection: str, region: str | None, *, read_only: bool
     try:
         # Not get_client_type: for its user agent it looks through the whole call stack and reads the source files in
         # it, which took half a task's time (0.4 s).
-        session = hook.get_session(region_name=hook.region_name)
+        session = session_of(hook)
         session._session.register_component("data_loader", _service_models())
         built = session.client(
             service,
@@ -93,6 +94,7 @@ def warm_up() -> None:
         session = boto3.session.Session("preload", "preload", region_name="eu-west-1")
         session._session.register_component("data_loader", _service_models())
         session.client(service)
+    make_ready()
 
 
 def _check(hook: Any, connection: str) -> None:

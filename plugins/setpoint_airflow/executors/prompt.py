@@ -7,6 +7,7 @@ import gc
 import os
 import select
 import socket
+import time
 from typing import Any
 
 from airflow.executors.local_executor import LocalExecutor
@@ -15,6 +16,7 @@ from setpoint_airflow.nudge import hush, listen
 
 BUSY_SECONDS = 0.2
 REST_SECONDS = 0.5
+KEPT_SECONDS = 1.0
 
 
 class PromptExecutor(LocalExecutor):
@@ -27,6 +29,8 @@ class PromptExecutor(LocalExecutor):
     ``[scheduler] scheduler_idle_sleep_time``, is then set to next to nothing.
     """
 
+    _nudged = False
+    _kept_since: float | None = None
     _nudges: socket.socket | None = None
     _listener: int | None = None
 
@@ -52,6 +56,20 @@ class PromptExecutor(LocalExecutor):
             seconds = 0.05
         self._wait(seconds)
 
+    def get_event_buffer(self, dag_ids: Any = None) -> Any:
+        """Keep the workers' reports back while a nudge is answered, for a second at most.
+
+        The scheduler looks each reported task up again (10 to 30 ms), to find nearly always that its end is known: the
+        task has told the API server, which is what the nudge was about. The next task of its run goes first.
+        """
+        now = time.monotonic()
+        if self._nudged and self.event_buffer:
+            self._kept_since = self._kept_since or now
+            if now - self._kept_since < KEPT_SECONDS:
+                return {}
+        self._kept_since = None
+        return super().get_event_buffer(dag_ids)
+
     def end(self, *args: Any, **kwargs: Any) -> None:
         """Stop listening, then end as the LocalExecutor does."""
         if self._nudges is not None and self._listener == os.getpid():
@@ -60,9 +78,11 @@ class PromptExecutor(LocalExecutor):
         super().end(*args, **kwargs)
 
     def _wait(self, seconds: float) -> None:
+        self._nudged = False
         readable = [self._nudges] if self._nudges is not None else []
         if select.select(readable, [], [], seconds)[0]:
             assert self._nudges is not None
+            self._nudged = True
             # All nudges so far mean one look.
             with contextlib.suppress(BlockingIOError):
                 while True:

@@ -13,7 +13,7 @@ from setpoint.model import Action, Decision, Verdict
 from setpoint.planning.plan import chunks
 from setpoint.steps.consequences import remember_verdict
 from setpoint.steps.evaluate import decide_fleet
-from setpoint.steps.intake import Intake
+from setpoint.steps.intake import taken_in
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.operators.evaluate import pulled_batch
 from setpoint_airflow.runtime import utc_now
@@ -31,8 +31,8 @@ class DecideOperator(PolicyOperator, BranchMixIn):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         ti = context["ti"]
-        intake = Intake.model_validate(ti.xcom_pull(task_ids="take_events"))
         with self.runtime(context) as run:
+            intake = taken_in(run.ledger, run.run_id)
             now = utc_now()
             batch = pulled_batch(run)
             targets = batch.targets

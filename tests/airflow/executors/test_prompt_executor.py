@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import TaskInstanceState
 
 from setpoint.stack.client import wait_until
-from setpoint_airflow.executors.prompt import PromptExecutor
+from setpoint_airflow.executors.prompt import KEPT_SECONDS, PromptExecutor
 from setpoint_airflow.executors.spare import SpareProcess, SpareProcessCoordinator
 from setpoint_airflow.nudge import FOLDER_VARIABLE, nudge
 
@@ -50,6 +52,32 @@ def test_nudges_during_a_loop_are_not_lost(executor: PromptExecutor) -> None:
     executor.heartbeat()  # returns at once: the test's time limit is shorter than the rest
 
     assert executor.running == set()
+
+
+def test_reports_wait_while_a_nudge_is_answered(executor: PromptExecutor) -> None:
+    """The scheduler gets the workers' reports in the look that follows one without a nudge."""
+    key = TaskInstanceKey("web", "decide", "run", 1, -1)
+    executor._rest = 0.01
+    executor.event_buffer[key] = (TaskInstanceState.SUCCESS, None)
+    nudge()
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {key: (TaskInstanceState.SUCCESS, None)}
+
+
+def test_reports_do_not_wait_for_ever(executor: PromptExecutor) -> None:
+    """A storm of nudges holds the reports up for a second at most."""
+    key = TaskInstanceKey("web", "decide", "run", 1, -1)
+    executor.event_buffer[key] = (TaskInstanceState.SUCCESS, None)
+    nudge()
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    assert executor._kept_since is not None
+    executor._kept_since -= KEPT_SECONDS
+    nudge()
+    executor.heartbeat()
+    assert list(executor.get_event_buffer()) == [key]
 
 
 def test_a_spare_process_waits_and_ends_with_its_worker() -> None:
