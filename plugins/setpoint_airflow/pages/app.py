@@ -81,4 +81,4 @@ def pages_app(desk: Desk) -> FastAPI:
 
 def _page(answer: Answer) -> Response:
     headers = HEADERS if answer.retry_seconds is None else {**HEADERS, "Retry-After": str(answer.retry_seconds)}
-    return HTMLResponse(answer.content, status_code=answer.status, headers=headers)
+    return HTMLResponse(answer.content, status_code=int(answer.status), headers=headers)
