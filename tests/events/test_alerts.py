@@ -11,8 +11,8 @@ import pytest
 from setpoint.events.alertmanager import AlertmanagerAlert, AlertmanagerConfig
 from setpoint.events.contract import EventError
 from setpoint.events.grafana import GrafanaAlert, GrafanaConfig
-from setpoint.events.intake import route_readings
 from setpoint.events.kept import kept
+from setpoint.events.routing import route_readings
 from setpoint.model import Event
 
 Messages = Callable[[str], dict[str, Any]]

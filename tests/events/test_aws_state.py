@@ -10,7 +10,7 @@ import pytest
 
 from setpoint.events import EVENTS
 from setpoint.events.contract import EventError
-from setpoint.events.intake import route
+from setpoint.events.routing import route
 from setpoint.model import Event
 
 Messages = Callable[[str], dict[str, Any]]

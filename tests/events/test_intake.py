@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from setpoint.events.cloudwatch_alarm import CloudWatchAlarmConfig
 from setpoint.events.contract import EventError
 from setpoint.events.eventbridge import EventBridgeConfig
-from setpoint.events.intake import event_kinds, read_message, route, route_readings
+from setpoint.events.intake import event_kinds, read_message
 from setpoint.events.plain_json import PlainJsonConfig
 from setpoint.events.queues import QueueRef, queues_of
 from setpoint.events.rejects import REJECTS
+from setpoint.events.routing import route, route_readings
 from setpoint.model import Event
 
 Messages = Callable[[str], dict[str, Any]]

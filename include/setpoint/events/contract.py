@@ -76,6 +76,9 @@ class EventKind(Protocol):
 
     # A kind whose events name targets of one kind only says so in ``targets_of: ClassVar[str]``, ``aws.ecs_service``.
     # To a policy of another kind of target those names say nothing: it may want the event, and is not asked for them.
+    #
+    # A kind whose messages hold thousands of events may have ``filter_of(config)``, a static method that returns what
+    # ``wanted`` answers as a function of the event alone, with everything worked out that depends on the trigger only.
 
     @staticmethod
     def examples() -> Mapping[str, Mapping[str, Any]]:

@@ -7,7 +7,7 @@ CloudWatch Logs tries a subscription out are set aside as such, under the code `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,7 +20,8 @@ from setpoint.events.examples import packaged
 from setpoint.events.logs_payload import LogBatch, LogEvent, carries_logs, unpack
 from setpoint.events.texts import one_line, shown
 from setpoint.events.vendor import Pattern, like
-from setpoint.events.where import Where, fits
+from setpoint.events.where import Where
+from setpoint.jsonpath import values_at
 from setpoint.model import Event, digest
 
 KIND = "aws.logs"
@@ -81,15 +82,36 @@ class LogsEvent:
 
     @staticmethod
     def wanted(event: Event, config: LogsConfig) -> bool:
-        told = event.payload
-        message = told.get("message")
-        return (
-            like(told.get("log_group"), config.log_group)
-            and like(told.get("log_stream"), config.log_stream)
-            and isinstance(message, str)
-            and all(one in message for one in config.contains)
-            and (not config.where or _fits(message, config.where))
-        )
+        return LogsEvent.filter_of(config)(event)
+
+    @staticmethod
+    def filter_of(config: LogsConfig) -> Callable[[Event], bool]:
+        """``wanted`` for one trigger and many events: what the trigger says is taken apart once."""
+        contains, where = config.contains, tuple(config.where.items())
+        streams: dict[tuple[Any, Any], bool] = {}
+
+        def wants(event: Event) -> bool:
+            told = event.payload
+            stream = (told.get("log_group"), told.get("log_stream"))
+            of_stream = streams.get(stream)
+            if of_stream is None:
+                of_stream = like(stream[0], config.log_group) and like(stream[1], config.log_stream)
+                streams[stream] = of_stream
+            if not of_stream:
+                return False
+            message = told.get("message")
+            if not isinstance(message, str):
+                return False
+            for text in contains:
+                if text not in message:
+                    return False
+            if not where:
+                return True
+            return _as_json(message) is not None and all(
+                condition.holds(_values(message, path)) for path, condition in where
+            )
+
+        return wants
 
 
 def _event(batch: LogBatch, one: LogEvent, received_at: datetime) -> Event:
@@ -111,9 +133,10 @@ def _event(batch: LogBatch, one: LogEvent, received_at: datetime) -> Event:
     )
 
 
-def _fits(message: str, where: Mapping[str, Any]) -> bool:
-    content = _as_json(message)
-    return content is not None and fits(where, content)
+@lru_cache(maxsize=64)
+def _values(message: str, path: str) -> tuple[Any, ...]:
+    """What a path leads to in a message that is a JSON object; many policies ask for the same few."""
+    return tuple(values_at(path, _as_json(message)))
 
 
 @lru_cache(maxsize=16)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from setpoint.events.arrivals import Arrival, Wanted
 from setpoint.events.contract import EventError
-from setpoint.events.intake import read_message, route_readings
+from setpoint.events.intake import read_message
 from setpoint.events.queues import Origin
+from setpoint.events.routing import Routes
 from setpoint.events.texts import one_line
 from setpoint.model import Event
 
@@ -133,9 +134,8 @@ def take_in(
     :param listening: the policies the caller can wake; others wait for whoever can. ``None`` for all.
     :raises Exception: whatever the ledger raises; the messages are then not taken in, and come again.
     """
-    arrivals = [
-        read_arrival(one, kinds=kinds, policies=policies, queue=queue, source=source, now=now) for one in messages
-    ]
+    routes = Routes(policies, queue)
+    arrivals = [_arrival(one, kinds=kinds, routes=routes, queue=queue, source=source, now=now) for one in messages]
     received = inbox.receive(arrivals, now, window=window, listening=listening)
     return TakenIn(
         receipts=received.receipts,
@@ -158,6 +158,18 @@ def read_arrival(
 
     :param queue: where it came from, as the policies name it; ``None`` leaves that out of account.
     """
+    return _arrival(message, kinds=kinds, routes=Routes(policies, queue), queue=queue, source=source, now=now)
+
+
+def _arrival(
+    message: Message,
+    *,
+    kinds: Mapping[str, type[Any]],
+    routes: Routes,
+    queue: Origin | None,
+    source: str,
+    now: datetime,
+) -> Arrival:
     events: list[tuple[Event, tuple[Wanted, ...]]] = []
     refused: tuple[str, str] | None = None
     try:
@@ -170,7 +182,7 @@ def read_arrival(
             sent_at=message.sent_at,
         )
         _refuse_future(read, now)
-        events = [(one.event, one.wanted) for one in route_readings(read, policies, queue)]
+        events = [(one.event, one.wanted) for one in routes.route_readings(read)]
     except EventError as error:
         refused = (error.code, str(error))
     return Arrival(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -33,7 +34,19 @@ def no_null(value: Any) -> Any:
 
 def like(value: object, pattern: str) -> bool:
     """Whether a value is a text that a filter option's pattern matches: ``*`` and ``?`` mean more than themselves."""
-    return isinstance(value, str) and fnmatchcase(value, pattern.replace("[", "[[]"))
+    if not isinstance(value, str):
+        return False
+    # Thousands of events of one message are asked about the same few names, such as their log group's.
+    return _name_is_like(value, pattern) if len(value) <= _LONGEST_NAME else _is_like(value, pattern)
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    return pattern == "*" or fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+_LONGEST_NAME = 600
+"""Longer texts are not remembered: they are no names, and would fill the memory."""
+_name_is_like = lru_cache(maxsize=4096)(_is_like)
 
 
 def read_as(shape: type[LooseT], content: object, *, kind: str) -> LooseT:

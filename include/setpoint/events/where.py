@@ -15,7 +15,8 @@ at its end counts as the values in it. Texts are compared by case, and nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from math import isfinite
 from typing import Annotated, Any
 
@@ -47,9 +48,16 @@ class Condition(Value):
         """Whether one of the values a path led to fits; with ``exists: false``, whether it led to none."""
         if not self.exists:
             return next(iter(values), _NOTHING) is _NOTHING
-        if self == _EXISTS:
+        if not self._says_more:
             return next(iter(values), _NOTHING) is not _NOTHING
-        return any(self._fits(value) for value in _flat(values))
+        fits_one = self._fits  # a loop, and not any(): a batch of log lines asks hundreds of thousands of times
+        for value in values:
+            if isinstance(value, list):
+                if any(fits_one(inner) for inner in value[:MAX_ENTRIES]):
+                    return True
+            elif fits_one(value):
+                return True
+        return False
 
     def written(self) -> Any:
         """The condition the way a policy file has it."""
@@ -57,9 +65,15 @@ class Condition(Value):
             return self.one_of[0] if len(self.one_of) == 1 else list(self.one_of)
         return self.model_dump(exclude_defaults=True) or {"exists": True}
 
+    @cached_property
+    def _says_more(self) -> bool:
+        """More than that something is there."""
+        return bool(self.one_of) or any(one is not None for one in (self.prefix, self.suffix, self.above, self.below))
+
     def _fits(self, value: Any) -> bool:
+        one_of = self.one_of
         return (
-            (not self.one_of or any(same(value, one) for one in self.one_of))
+            (not one_of or (same(value, one_of[0]) if len(one_of) == 1 else any(same(value, one) for one in one_of)))
             and (self.prefix is None or (isinstance(value, str) and value.startswith(self.prefix)))
             and (self.suffix is None or (isinstance(value, str) and value.endswith(self.suffix)))
             and (self.above is None or (_is_number(value) and value > self.above))
@@ -67,21 +81,12 @@ class Condition(Value):
         )
 
 
-_EXISTS = Condition()
 _NOTHING: Any = object()
 
 
 def fits(where: Mapping[str, Condition], content: Any) -> bool:
     """Whether a JSON document fits every path's condition; with no path, it does."""
     return all(condition.holds(values_at(path, content)) for path, condition in where.items())
-
-
-def _flat(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, list):
-            yield from value[:MAX_ENTRIES]
-        else:
-            yield value
 
 
 def _is_number(value: Any) -> bool:

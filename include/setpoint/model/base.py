@@ -45,11 +45,14 @@ Units = Annotated[int, Field(ge=0)]
 """A capacity in the target's own unit (instances, tasks, nodes); never negative."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str, ensure_ascii=False)
+"""Made once: json.dumps makes one each time, and a batch of log lines asks for ten thousand digests."""
+
+
 def digest(*parts: object) -> str:
     """A stable 32-character hexadecimal identity of JSON-able parts.
 
     Equal parts give equal digests in every process and on every machine: the parts are written as canonical JSON
     (sorted keys, no spaces) and hashed with SHA-256; 128 bits are kept.
     """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_CANONICAL.encode(parts).encode()).hexdigest()[:32]

@@ -95,7 +95,8 @@ def check(outgoing: Outgoing, policy: Policy, policies: list[Policy], origin: Or
     :raises CommandError: it would be refused, or the policy would not want it.
     """
     from setpoint.events.contract import EventError
-    from setpoint.events.intake import event_kinds, read_message, route_readings
+    from setpoint.events.intake import event_kinds, read_message
+    from setpoint.events.routing import route_readings
 
     kinds = event_kinds()
     if outgoing.kind is not None:
