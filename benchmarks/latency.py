@@ -5,7 +5,8 @@
 Each event is sent when the run before has ended, so that each is a first event. The clock starts before
 ``SendMessage`` and stops when the practice AWS received ``SetDesiredCapacity``; both are read on this machine's clock.
 The baseline, in the same run, is the same Dag on stock Airflow settings, woken by the provider's own SQS trigger
-(``SqsSensorTrigger`` with its defaults).
+(``SqsSensorTrigger`` with its defaults). PostgreSQL holds Airflow's metadata and the ledger, each in a database of its
+own.
 """
 
 from __future__ import annotations
@@ -108,9 +109,13 @@ def policy() -> dict[str, Any]:
 
 
 @contextmanager
-def system(home: Path, database_url: str | None, *, stock: bool) -> Iterator[tuple[LabProcess, StackClient, str]]:
+def system(home: Path, database: str, *, stock: bool) -> Iterator[tuple[LabProcess, StackClient, str]]:
     """The lab and an Airflow with one policy: Setpoint's settings, or stock ones."""
     with ExitStack() as stack:
+        metadata, ledger = None, f"sqlite:///{home / 'data' / 'ledger.db'}"
+        if database == "postgresql":
+            server = stack.enter_context(TemporaryPostgres())
+            metadata, ledger = server.create_database("airflow"), server.create_database("ledger")
         for folder in ("policies", "data", "dags"):
             (home / folder).mkdir(parents=True)
         (home / "policies" / f"{FLEET}.yaml").write_text(yaml.safe_dump(policy()))
@@ -125,18 +130,17 @@ def system(home: Path, database_url: str | None, *, stock: bool) -> Iterator[tup
             rest = rest.replace("event = TakeEventsOperator(", "event = StockTakeEvents(")
             stock_dag = head + future + STOCK.format(queue=there.queue_url) + rest
             (home / "dags" / "setpoint_policies.py").write_text(stock_dag)
-        ledger_url = f"sqlite:///{home / 'data' / 'ledger.db'}"
         tuning: dict[str, Any] = {"scheduler_idle_sleep_seconds": 1.0, "preload": False} if stock else {}
         settings = prepare_home(
             home / "airflow",
             dags_folder=home / "dags",
-            database_url=database_url,
+            database_url=metadata,
             all_admins=True,
             connections={"aws_default": airflow_connection(lab.url)},
             variables={
                 "SETPOINT_POLICIES": str(home / "policies"),
                 "SETPOINT_DATA": str(home / "data"),
-                "SETPOINT_LEDGER_URL": ledger_url,
+                "SETPOINT_LEDGER_URL": ledger,
             },
             **tuning,
         )
@@ -224,8 +228,7 @@ def main() -> None:
         sys.stderr.write(f"{name}: {events} events on {asked.database}\n")
         with ExitStack() as stack:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="setpoint-bench-")))
-            url = stack.enter_context(TemporaryPostgres()).url() if asked.database == "postgresql" else None
-            lab, api, queue_url = stack.enter_context(system(home, url, stock=name == "baseline"))
+            lab, api, queue_url = stack.enter_context(system(home, asked.database, stock=name == "baseline"))
             result[name] = summary(measure(lab, api, queue_url, events))
     if "baseline" in result and "setpoint" in result:
         result["ratio"] = round(result["setpoint"]["median_seconds"] / result["baseline"]["median_seconds"], 3)
