@@ -87,7 +87,7 @@ def test_more_than_five_hundred_queries_are_refused(practice: Any) -> None:
         ([_query(period=7)], "1, 5, 10, 20, 30, or any multiple of 60"),
         ([_query(period=90)], "1, 5, 10, 20, 30, or any multiple of 60"),
         ([_query(stat="p101")], "p101 for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported"),
-        ([{"Id": "e1", "Expression": "m1 * 2"}], "metric math, SEARCH and SQL are not available"),
+        ([{"Id": "e1", "Expression": "m1 * 2"}], "Error in expression 'e1': unknown metric id 'm1'"),
         ([{"Id": "q"}], "MetricDataQueries.member.1.MetricStat is required"),
     ],
 )

@@ -16,6 +16,7 @@ from setpoint.lab.aws.alarm_input import check_alarm
 from setpoint.lab.aws.alarm_rules import EXTRA_PERIODS, Rule, judge
 from setpoint.lab.aws.environment import Environment
 from setpoint.lab.aws.errors import InvalidParameterCombination, ValidationError
+from setpoint.lab.aws.expressions import answers, has_math
 from setpoint.lab.aws.metric_input import checked_samples
 from setpoint.lab.aws.queries import (
     MAX_DATAPOINTS,
@@ -92,12 +93,17 @@ class LabCloudWatchBackend(CloudWatchBackend):
         if next_token is not None:
             results = self.pager.resume(next_token)
         else:
-            results = [
-                answer(query, self.store, self.environment, start, end, descending=descending)
-                for query in queries
-                if query.return_data
-            ]
-        return self.pager.page(results, max_datapoints or MAX_DATAPOINTS)
+            results = answers(
+                queries,
+                self.store,
+                self.environment,
+                start,
+                end,
+                account_id=self.account_id,
+                descending=descending,
+            )
+        page, token = self.pager.page(results, max_datapoints or MAX_DATAPOINTS)
+        return page, None if has_math(queries) else token
 
     def metric_statistics(
         self,
@@ -124,7 +130,7 @@ class LabCloudWatchBackend(CloudWatchBackend):
             if not is_statistic(statistic):
                 raise ValidationError(f"The value {statistic} for parameter Statistics is not supported.")
             query = StatQuery("m", "", key, statistic, period_seconds, unit)
-            result = answer(query, self.store, self.environment, start, end, descending=False)
+            result = answer(query, self.store, self.environment, start, end)
             for moment, value in zip(result.times, result.values, strict=True):
                 record = records.setdefault(moment, {"Timestamp": at(moment), "Unit": unit or "None"})
                 if statistic in extended:

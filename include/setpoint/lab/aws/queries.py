@@ -9,12 +9,14 @@ from typing import Any
 
 from setpoint.lab.aws.environment import Environment
 from setpoint.lab.aws.errors import InvalidNextToken, ValidationError
+from setpoint.lab.aws.insights import is_select
 from setpoint.lab.aws.statistics import aggregate, is_statistic
 from setpoint.lab.aws.store import HIGH_RESOLUTION_KEPT_SECONDS, MetricKey, MetricStore
 
 # Limits: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 MAX_QUERIES = 500
 MAX_DATAPOINTS = 100_800
+MAX_EXPRESSION = 2_048
 TOKENS_KEPT = 200
 HIGH_RESOLUTION_PERIODS = (1, 5, 10, 20, 30)
 _ID = re.compile(r"^[a-z][a-zA-Z0-9_]*$")
@@ -31,6 +33,26 @@ class StatQuery:
     period_seconds: int
     unit: str | None = None
     return_data: bool = True
+    account_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpressionQuery:
+    """One Expression of a request: metric math over its other queries, or a Metrics Insights query."""
+
+    query_id: str
+    label: str
+    expression: str
+    period_seconds: int
+    return_data: bool = True
+
+    @property
+    def selects(self) -> bool:
+        """Whether it is a Metrics Insights query."""
+        return is_select(self.expression)
+
+
+Query = StatQuery | ExpressionQuery
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,10 @@ class QueryResult:
     values: list[float]
     status_code: str = "Complete"
     messages: tuple[tuple[str, str], ...] = ()
+
+    def reversed(self) -> "QueryResult":
+        """The same with its newest point first."""
+        return replace(self, times=self.times[::-1], values=self.values[::-1])
 
 
 def check_period(period: int | None, parameter: str) -> int:
@@ -60,7 +86,7 @@ def check_period(period: int | None, parameter: str) -> int:
     return period
 
 
-def parse_queries(raw: Sequence[Mapping[str, Any]]) -> list[StatQuery]:
+def parse_queries(raw: Sequence[Mapping[str, Any]]) -> list[Query]:
     """Check the queries of a request and return them.
 
     :raises ValidationError: as the API would, for the first thing that is wrong.
@@ -75,22 +101,44 @@ def parse_queries(raw: Sequence[Mapping[str, Any]]) -> list[StatQuery]:
         if query.query_id in seen:
             raise ValidationError(f"The values for parameter id in MetricDataQueries are not unique: {query.query_id}")
         seen.add(query.query_id)
-    return queries
+    period = min((query.period_seconds for query in queries if isinstance(query, StatQuery)), default=60)
+    return [
+        replace(query, period_seconds=query.period_seconds or period) if isinstance(query, ExpressionQuery) else query
+        for query in queries
+    ]
 
 
-def _parse(raw: Mapping[str, Any], where: str) -> StatQuery:
+def _parse(raw: Mapping[str, Any], where: str) -> Query:
     query_id = str(raw.get("Id") or "")
     if not _ID.match(query_id):
         raise ValidationError(
             f"The value {query_id} for parameter {where}.Id is not matching the expected pattern {_ID.pattern}"
         )
-    if "Expression" in raw:
-        raise ValidationError(
-            f"Error in expression '{query_id}': metric math, SEARCH and SQL are not available in the practice AWS; "
-            "ask for MetricStat queries instead."
-        )
-    if "MetricStat" not in raw:
+    if "Expression" in raw and "MetricStat" in raw:
+        raise ValidationError(f"The parameters {where}.Expression and {where}.MetricStat are mutually exclusive.\n")
+    if "Expression" not in raw and "MetricStat" not in raw:
         raise ValidationError(f"The parameter {where}.MetricStat is required.\n")
+    if "Expression" in raw:
+        return _parse_expression(query_id, raw, where)
+    return _parse_stat(query_id, raw, where)
+
+
+def _parse_expression(query_id: str, raw: Mapping[str, Any], where: str) -> ExpressionQuery:
+    expression, period = str(raw["Expression"]), raw.get("Period")
+    if not 1 <= len(expression) <= MAX_EXPRESSION:
+        raise ValidationError(f"The length of {where}.Expression must be between 1 and {MAX_EXPRESSION}.")
+    if period is None and is_select(expression):
+        raise ValidationError(f"The parameter {where}.Period is required for a Metrics Insights query.\n")
+    return ExpressionQuery(
+        query_id=query_id,
+        label=raw.get("Label") or query_id,
+        expression=expression,
+        period_seconds=0 if period is None else check_period(period, f"{where}.Period"),
+        return_data=bool(raw.get("ReturnData", True)),
+    )
+
+
+def _parse_stat(query_id: str, raw: Mapping[str, Any], where: str) -> StatQuery:
     stat = raw["MetricStat"]
     metric = stat.get("Metric") or {}
     for name in ("Namespace", "MetricName"):
@@ -108,6 +156,7 @@ def _parse(raw: Mapping[str, Any], where: str) -> StatQuery:
         period_seconds=check_period(stat.get("Period"), f"{where}.MetricStat.Period"),
         unit=stat.get("Unit"),
         return_data=bool(raw.get("ReturnData", True)),
+        account_id=raw.get("AccountId"),
     )
 
 
@@ -116,10 +165,8 @@ def metric_key(namespace: str, name: str, dimensions: Sequence[Mapping[str, Any]
     return MetricKey.of(namespace, name, ((str(pair["Name"]), str(pair["Value"])) for pair in dimensions))
 
 
-def answer(
-    query: StatQuery, store: MetricStore, environment: Environment, start: float, end: float, *, descending: bool
-) -> QueryResult:
-    """Compute one query over the points that start in `[start, end)`, with start rounded down as AWS does."""
+def answer(query: StatQuery, store: MetricStore, environment: Environment, start: float, end: float) -> QueryResult:
+    """Compute one metric over the points that start in `[start, end)`, with start rounded down as AWS does."""
     resolution = query.period_seconds if query.period_seconds < 60 else 60
     begin = start // resolution * resolution
     if query.period_seconds < 60:
@@ -130,9 +177,6 @@ def answer(
     columns = store.read(query.key, first_period, first_period if wrong_unit else max(first_period, last))
     points = aggregate(columns, query.statistic, query.period_seconds)
     times, values = points.times.tolist(), points.values.tolist()
-    if descending:
-        times.reverse()
-        values.reverse()
     result = QueryResult(query.query_id, query.label, times, values)
     return _with_faults(result, environment.metric_status(query.key.dimension("AutoScalingGroupName")))
 
