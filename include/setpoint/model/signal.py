@@ -17,7 +17,8 @@ class Signal(Value):
     value: float | None
     """``None`` when there was nothing to aggregate: a missing value never becomes a number."""
     points: tuple[float | None, ...] = ()
-    """One value per period, oldest first, ``None`` where the period has no point; what N-of-M rules count."""
+    """One value per period, oldest first, ``None`` where the period has no point; what N-of-M rules count. Of a window
+    of more than 1,000 periods the newest 1,000."""
     samples: int = Field(ge=0)
     coverage: float = Field(ge=0, le=1)
     """Periods with a point, as a share of the periods in the window."""

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from setpoint.model import MetricBatch, Signal
-from setpoint.signals.locate import (
-    NOWHERE,
-    Key,
-    Periods,
-    microseconds,
-    oldest_first,
-    row_series,
-    row_slots,
-    row_times,
-)
-from setpoint.signals.reduce import Floats, aggregate_rows, number
+from setpoint.signals.grid import Grid, grids
+from setpoint.signals.locate import NO_TIME, Periods, SeriesRows, microseconds
+from setpoint.signals.reduce import aggregate_rows, number
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
@@ -27,9 +20,12 @@ if TYPE_CHECKING:
 Pair = tuple[str, str]
 """A metric and an aggregate."""
 
+MOST_POINTS = 1000
+"""How many of its newest points a signal keeps; no rule looks at more (the ``M`` of ``N of M`` is at most that)."""
+
 
 def wanted_pairs(policy: Policy) -> tuple[Pair, ...]:
-    """The (metric, aggregate) pairs a policy reads: its strategy's first, then those of its guards and health limits."""
+    """The (metric, aggregate) pairs a policy reads: of its strategy first, then of its guards and health limits."""
     healthy = ((metric, limit.aggregate) for metric, limit in policy.feedback.healthy.items())
     return tuple(dict.fromkeys((*policy.scale.signals_wanted(), *policy.guards.signals_wanted(), *healthy)))
 
@@ -46,14 +42,19 @@ def aggregate(frame: pd.DataFrame, batch: MetricBatch, policy: Policy) -> tuple[
     targets = tuple(dict.fromkeys(one.target for one in batch.series))
     pairs = wanted_pairs(policy)
     metrics = tuple(dict.fromkeys(metric for metric, _ in pairs))
-    periods = {name: periods_of(policy, name, batch) for name in metrics}
-    grids = dict(_grids(frame, targets, periods, batch))
-    values = {(metric, how): aggregate_rows(grids[metric].points, how) for metric, how in pairs}
-    return tuple(
-        grids[metric].signal(row, target, metric, how, values[metric, how])
-        for row, target in enumerate(targets)
-        for metric, how in pairs
-    )
+    rows = SeriesRows(frame, [(target, metric) for metric in metrics for target in targets])
+    found: dict[Pair, list[Signal]] = {}
+    for place, metric in enumerate(metrics):
+        ways = tuple(how for name, how in pairs if name == metric)
+        mine = _Metric(targets, metric, ways, place * len(targets), microseconds(batch.pulled_at))
+        numbers = np.arange(place * len(targets), (place + 1) * len(targets))
+        signals = sorted(
+            (one for grid in grids(rows, numbers, periods_of(policy, metric, batch)) for one in mine.signals(grid)),
+            key=lambda numbered: numbered[0],
+        )
+        for order, how in enumerate(ways):
+            found[metric, how] = [signal for _, signal in signals[order :: len(ways)]]
+    return tuple(found[pair][row] for row in range(len(targets)) for pair in pairs)
 
 
 def window_aggregates(
@@ -69,20 +70,19 @@ def window_aggregates(
     """
     metrics = tuple(dict.fromkeys(metric for metric, _ in pairs))
     keys = [(target, metric) for metric in metrics for target in targets]
-    finite = frame.iloc[oldest_first(frame)]
-    series = pd.Series(row_series(finite, keys))
-    position = series.groupby(series).cumcount().to_numpy()
-    matrix = np.full((len(keys), position.max(initial=-1) + 1), np.nan)
-    known = series.to_numpy() != NOWHERE
-    matrix[series.to_numpy()[known], position[known]] = finite["value"].to_numpy()[known]
-    counts = np.isfinite(matrix).sum(axis=1)
-    rows: dict[Key, int] = {key: row for row, key in enumerate(keys)}
-    values = {how: aggregate_rows(matrix, how) for how in dict.fromkeys(how for _, how in pairs)}
-    return {
-        (target, metric, how): (number(values[how][rows[target, metric]]), int(counts[rows[target, metric]]))
-        for target in targets
-        for metric, how in pairs
+    found: dict[tuple[str, str, str], tuple[float | None, int]] = {
+        (target, metric, how): (None, 0) for target in targets for metric, how in pairs
     }
+    for block in SeriesRows(frame, keys).blocks():
+        there = np.isfinite(block.values) & (block.times != NO_TIME)
+        order = np.argsort(block.times, axis=1, kind="stable")
+        points = np.take_along_axis(np.where(there, block.values, np.nan), order, axis=1)
+        values = {how: aggregate_rows(points, how).tolist() for how in dict.fromkeys(how for _, how in pairs)}
+        counts = there.sum(axis=1).tolist()
+        for row, (target, metric) in enumerate(keys[key] for key in block.series):
+            for how in (how for name, how in pairs if name == metric):
+                found[target, metric, how] = (number(values[how][row]), counts[row])
+    return found
 
 
 def periods_of(policy: Policy, metric: str, batch: MetricBatch) -> Periods:
@@ -91,47 +91,40 @@ def periods_of(policy: Policy, metric: str, batch: MetricBatch) -> Periods:
     return Periods(config.window_at(batch.pulled_at), config.period_seconds, config.expected_points)
 
 
-class _Grid:
-    """One metric of the fleet: a row for each target, a column for each period, NaN where there is no point."""
+@dataclass(frozen=True)
+class _Metric:
+    """What makes signals of the grids of one metric."""
 
-    def __init__(self, points: Floats, ages: Floats) -> None:
-        self.points = points
-        there = np.isfinite(points)
-        # Plain Python numbers for the whole fleet at once; a missing point never becomes one.
-        rows = points.astype(np.object_)
-        rows[~there] = None
-        self._rows: list[list[float | None]] = rows.tolist()
-        self._ages = [number(age) for age in ages.tolist()]
-        self._samples: list[int] = there.sum(axis=1).tolist()
+    targets: Sequence[str]
+    metric: str
+    ways: Sequence[str]
+    first: int
+    """The number of the first target's series."""
+    pulled_at: int
 
-    def signal(self, row: int, target: str, metric: str, how: str, values: Floats) -> Signal:
-        samples = self._samples[row]
-        return Signal(
-            target=target,
-            metric=metric,
-            aggregate=how,
-            value=number(values[row]),
-            points=tuple(self._rows[row]),
-            samples=samples,
-            coverage=samples / self.points.shape[1],
-            age_seconds=self._ages[row],
-        )
-
-
-def _grids(
-    frame: pd.DataFrame, targets: Sequence[str], periods: dict[str, Periods], batch: MetricBatch
-) -> Iterator[tuple[str, _Grid]]:
-    keys = [(target, metric) for metric in periods for target in targets]
-    order = oldest_first(frame)
-    times, values = row_times(frame)[order], frame["value"].to_numpy()[order]
-    series = row_series(frame, keys)[order]
-    slots = row_slots(times, series, keys, periods)
-    for place, (metric, span) in enumerate(periods.items()):
-        first = place * len(targets)
-        mine = (series >= first) & (series < first + len(targets))
-        points = np.full((len(targets), span.count), np.nan)
-        inside = mine & (slots != NOWHERE)
-        points[series[inside] - first, slots[inside]] = values[inside]
-        newest = np.full(len(targets), np.nan)
-        newest[series[mine] - first] = times[mine]
-        yield metric, _Grid(points, (microseconds(batch.pulled_at) - newest) / 1e6)
+    def signals(self, grid: Grid) -> Iterator[tuple[int, Signal]]:
+        """The signals of a grid, by the number of their series; in the order of ``ways`` for each."""
+        there = np.isfinite(grid.points)
+        samples: list[int] = there.sum(axis=1).tolist()
+        ages = ((self.pulled_at - grid.newest) / 1e6).tolist()
+        # Plain Python numbers for many series at once; a missing point never becomes one.
+        newest = grid.points[:, -MOST_POINTS:].astype(np.object_)
+        newest[~there[:, -MOST_POINTS:]] = None
+        points = newest.tolist()
+        values = [aggregate_rows(grid.points, how).tolist() for how in self.ways]
+        periods = grid.points.shape[1]
+        for row, series in enumerate(grid.series.tolist()):
+            for how, of_all in zip(self.ways, values, strict=True):
+                yield (
+                    series,
+                    Signal(
+                        target=self.targets[series - self.first],
+                        metric=self.metric,
+                        aggregate=how,
+                        value=number(of_all[row]),
+                        points=tuple(points[row]),
+                        samples=samples[row],
+                        coverage=samples[row] / periods,
+                        age_seconds=number(ages[row]),
+                    ),
+                )
