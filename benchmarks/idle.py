@@ -26,6 +26,7 @@ from typing import Any
 import psutil
 import yaml
 
+from benchmarks.stock import STOCK
 from setpoint.lab.config import FleetConfig, LabConfig
 from setpoint.lab.process import LabProcess
 from setpoint.lab.provision import airflow_connection, provision
@@ -130,10 +131,7 @@ def stock_system(home: Path, database_url: str | None) -> Iterator[LocalStack]:
         all_admins=True,
         dags_folder=home / "dags",
         plugins_folder=home / "plugins",
-        parallelism=32,
-        scheduler_idle_sleep_seconds=1.0,
-        parse_interval_seconds=30,
-        preload=False,
+        **STOCK,
     )
     with LocalStack(settings) as airflow, airflow.client() as api:
         api.wait_for_dags([f"plain-{number}" for number in range(POLICIES)])

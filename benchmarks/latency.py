@@ -27,6 +27,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.stock import STOCK
 from setpoint.lab.config import FleetConfig, LabConfig
 from setpoint.lab.process import LabProcess
 from setpoint.lab.provision import airflow_connection, client, provision
@@ -38,7 +39,7 @@ from setpoint.stack.settings import REPOSITORY, prepare_home
 FLEET = "latency"
 HOPS = ("take_events", "pull_metrics", "validate", "aggregate", "decide", "scale_out")
 
-STOCK = '''
+STOCK_INTAKE = '''
 from datetime import datetime, timezone
 
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
@@ -128,9 +129,9 @@ def system(home: Path, database: str, *, stock: bool) -> Iterator[tuple[LabProce
             source = (REPOSITORY / "dags" / "setpoint_policies.py").read_text()
             head, future, rest = source.partition("from __future__ import annotations\n")
             rest = rest.replace("event = TakeEventsOperator(", "event = StockTakeEvents(")
-            stock_dag = head + future + STOCK.format(queue=there.queue_url) + rest
+            stock_dag = head + future + STOCK_INTAKE.format(queue=there.queue_url) + rest
             (home / "dags" / "setpoint_policies.py").write_text(stock_dag)
-        tuning: dict[str, Any] = {"scheduler_idle_sleep_seconds": 1.0, "preload": False} if stock else {}
+        tuning = STOCK if stock else {}
         settings = prepare_home(
             home / "airflow",
             dags_folder=home / "dags",
