@@ -61,6 +61,10 @@ def build_page(
     from setpoint.evidence.validated import validated
 
     suite, result, again = validated(frame, batch, policy, report.judged_at, history)
+    document = None
+    if result is not None:
+        asset = f"batch {batch.batch_id} of {batch.policy}"
+        document = validation_document(result, asset=asset, run_name=run_id or "", run_time=report.judged_at)
     return page(
         subject.model_copy(update={"differs": differences(report, again)[:_MOST_DIFFERENCES]}),
         batch,
@@ -68,9 +72,7 @@ def build_page(
         rates,
         plots=plots_of(frame, batch, report, policy),
         unplotted=max(0, len(worst_series(report)) - MOST_PLOTS),
-        validation=None
-        if result is None
-        else validation_document(result, run_name=run_id or "", run_time=report.judged_at),
+        validation=document,
         suite=None if suite is None else suite_document(suite),
     )
 

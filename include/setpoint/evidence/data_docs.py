@@ -14,18 +14,23 @@ MOST_UNEXPECTED = 20
 """Series named for each expectation that some break; the counts are of all."""
 
 
-def validation_document(result: Any, *, run_name: str, run_time: datetime) -> dict[str, Any]:
+def validation_document(result: Any, *, asset: str, run_name: str, run_time: datetime) -> dict[str, Any]:
     """The Data Docs page of a validation result, as data; see :mod:`setpoint.evidence.view`.
 
     :param result: an ``ExpectationSuiteValidationResult``; it is not changed.
-    :param run_name: what the page says it is of.
+    :param asset: what the page calls the data.
+    :param run_name: the run it was validated in.
     """
     again = type(result)(
         success=result.success,
         results=[_bounded(one) for one in result.results],
         suite_name=result.suite_name,
         statistics=result.statistics,
-        meta={**result.meta, "run_id": {"run_name": run_name, "run_time": run_time.isoformat()}},
+        meta={
+            **result.meta,
+            "batch_kwargs": {"data_asset_name": asset, "datasource": "setpoint"},
+            "run_id": {"run_name": run_name, "run_time": run_time.isoformat()},
+        },
     )
     document: dict[str, Any] = ValidationResultsPageRenderer(run_info_at_end=True).render(again).to_json_dict()
     return document

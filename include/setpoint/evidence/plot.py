@@ -12,6 +12,8 @@ from setpoint.evidence.html import Html, element
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 30, 28
+_LONGEST_TITLE = 80
+"""Characters of a title that fit above a plot; the whole of it appears when a pointer rests on it."""
 MOST_POINTS = 2_000
 """Points of one series that are drawn; of more, every n-th, and all that are marked."""
 
@@ -42,7 +44,7 @@ def plot(series: Series) -> Html:
     return element(
         "svg",
         element("title", series.title),
-        element("text", series.title, x=_LEFT, y=18, class_="title"),
+        element("text", _title(series), x=_LEFT, y=18, class_="title"),
         *drawing.gaps(),
         *drawing.frame(),
         *drawing.allowed(),
@@ -103,11 +105,11 @@ class _Drawing:
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
     def frame(self) -> list[Html]:
-        bottom, unit = HEIGHT - _BOTTOM, f" {self._series.unit}" if self._series.unit else ""
+        bottom = HEIGHT - _BOTTOM
         return [
             element("line", x1=_LEFT, y1=_TOP, x2=_LEFT, y2=bottom, class_="axis"),
             element("line", x1=_LEFT, y1=bottom, x2=WIDTH - _RIGHT, y2=bottom, class_="axis"),
-            _text(f"{self._high:g}{unit}", _LEFT - 4, _TOP + 4, "end"),
+            _text(f"{self._high:g}", _LEFT - 4, _TOP + 4, "end"),
             _text(f"{self._low:g}", _LEFT - 4, bottom, "end"),
             _text(f"{self._start:%F %T} UTC", _LEFT, HEIGHT - 10, "start"),
             _text(f"{self._end:%F %T} UTC", WIDTH - _RIGHT, HEIGHT - 10, "end"),
@@ -188,6 +190,11 @@ def _thinned(series: Series) -> list[Point]:
     finite = sorted(one for one in series.points if math.isfinite(one[1]))
     step = -(-len(finite) // MOST_POINTS) or 1
     return [one for index, one in enumerate(finite) if index % step == 0 or one[0] in series.marked]
+
+
+def _title(series: Series) -> str:
+    title = series.title if len(series.title) <= _LONGEST_TITLE else f"{series.title[:_LONGEST_TITLE]}…"
+    return f"{title} ({series.unit})" if series.unit else title
 
 
 def _text(words: str, x: float, y: float, anchor: str) -> Html:
