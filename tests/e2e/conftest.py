@@ -67,6 +67,8 @@ class Fleet:
     ledger: Ledger
     cpu: float = 50.0
     latency: float = 100.0
+    gap_every: int = 0
+    """Every so manyth second has no point of ``cpu``; 0 for none missing."""
 
     def __post_init__(self) -> None:
         self.autoscaling = client("autoscaling", self.lab.url)
@@ -112,7 +114,9 @@ class Fleet:
         self._thread.start()
 
     def _publish_until(self, end: datetime, seconds: int) -> datetime:
-        self.publish("cpu", [self.cpu] * seconds, until=end)
+        first, gap = int(end.timestamp()) - seconds + 1, self.gap_every
+        cpu = [None if gap and (first + index) % gap == 0 else self.cpu for index in range(seconds)]
+        self.publish("cpu", cpu, until=end)
         self.publish("latency", [self.latency] * seconds, until=end)
         return end
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from setpoint.guards.trust import fleet_trust, source_problem
 from setpoint.ledger import Ledger
-from setpoint.model import MetricBatch, QualityReport, Verdict
+from setpoint.model import Completeness, MetricBatch, QualityReport, Verdict
 from setpoint.model.base import Value
 from setpoint.model.streak import Incident, Streak, count_batch
 from setpoint.policy.schema import Policy
@@ -37,10 +37,24 @@ def remember_verdict(
     """
     failed = failed_targets(policy, report, batch.targets)
     streaks = ledger.count_batch(policy.name, failed, batch.window.end)
-    incident = ledger.note_source(policy.name, run_id, batch.window.end, source_problem(report) or None)
+    trouble = source_problem(report) or unanswered(policy, batch)
+    incident = ledger.note_source(policy.name, run_id, batch.window.end, trouble or None)
     if incident is not None:
         ledger.record("incident", incident, run_id=run_id, policy=policy.name)
     return Consequences(streaks=streaks, incident=incident)
+
+
+def unanswered(policy: Policy, batch: MetricBatch) -> str:
+    """The deciding metrics that no target got an answer for, with the source's own word; empty when there is none."""
+    told = []
+    for metric in policy.deciding_metrics():
+        series = [one for one in batch.series if one.metric == metric]
+        if series and all(one.status is Completeness.ERROR and not one.points for one in series):
+            words = "; ".join(series[0].messages) or "without a word"
+            told.append(
+                f"{metric}: {policy.metrics[metric].source} answered for none of {len(series)} targets: {words}"
+            )
+    return "; ".join(told)
 
 
 def streaks_after(

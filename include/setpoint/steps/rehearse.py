@@ -28,6 +28,7 @@ from setpoint.model import (
 )
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
+from setpoint.steps.consequences import remember_verdict
 from setpoint.steps.evaluate import aggregate_batch, decide_fleet, judge_batch
 from setpoint.steps.intake import take_in, taken_in
 
@@ -97,6 +98,7 @@ def rehearse(ledger: Ledger | None) -> Plan:
         ledger.report_of(_RUN)
         ledger.signals_of(_RUN)
         memory = ledger.memory(policy.name, [TARGET], policy.targets.scope, now)
+        remember_verdict(policy, _RUN, batch, report, ledger)
     decisions, plan = decide_fleet(
         policy,
         run_id=_RUN,

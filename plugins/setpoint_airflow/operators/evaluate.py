@@ -7,7 +7,9 @@ from typing import Any
 from airflow.sdk import Context
 
 from setpoint.model import MetricBatch, QualityReport, Verdict
-from setpoint.steps.evaluate import aggregate_batch, judge_batch, pull_batch
+from setpoint.steps.evaluate import aggregate_batch, judge_batch
+from setpoint.steps.intake import taken_in
+from setpoint.steps.outage import pull_through_outage
 from setpoint_airflow.operators.base import PolicyOperator
 from setpoint_airflow.quality_stats import tell_quality
 from setpoint_airflow.runtime import Runtime, utc_now
@@ -27,7 +29,17 @@ class PullMetricsOperator(PolicyOperator):
             targets = run.reader.find(run.policy.targets)
             if late := run.ledger.join_events(run.run_id, run.policy.name, utc_now()):
                 self.log.info("%d events came since the run began, and join it", len(late))
-            batch = pull_batch(run.policy, targets, sources=run.sources, store=run.store, now=utc_now())
+            batch = pull_through_outage(
+                run.policy,
+                targets,
+                run_id=run.run_id,
+                sources=run.sources,
+                store=run.store,
+                ledger=run.ledger,
+                now=utc_now(),
+                last_try=context["ti"].try_number > context["ti"].max_tries,
+                asked=_asked(run),
+            )
             run.ledger.record("batch", batch, run_id=run.run_id, policy=run.policy.name)
             self.log.info("Pulled %d points of %d series for %d targets", batch.rows, len(batch.series), len(targets))
         return {
@@ -37,6 +49,12 @@ class PullMetricsOperator(PolicyOperator):
             "targets": len(targets),
             "series": len(batch.series),
         }
+
+
+def _asked(run: Runtime) -> bool:
+    """Whether the run is about a capacity that somebody asks for."""
+    request = taken_in(run.ledger, run.run_id).request
+    return request is not None and request.wants_capacity
 
 
 class ValidateBatchOperator(PolicyOperator):

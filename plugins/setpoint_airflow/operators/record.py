@@ -41,7 +41,7 @@ class QuarantineOperator(PolicyOperator):
             if report is None:
                 raise LookupError(f"{run.run_id}: no quality report is recorded for the batch in quarantine")
             kept = quarantine(run, pulled_batch(run), report, utc_now(), self.log)
-            distrusted = [one for one in run.ledger.decisions_of(run.run_id) if one.action is Action.QUARANTINE]
+            distrusted = [one for one in run.ledger.decisions_of(run.run_id) if one.quality is Verdict.FAIL]
         for one in distrusted[:100]:
             self.log.warning("%s: %s", one.target, one.reasons[0].text)
         tell_quarantined(self.policy)
