@@ -39,7 +39,7 @@ def database() -> Iterator[str]:
                 text(
                     "INSERT INTO samples SELECT at, at AT TIME ZONE 'America/New_York', 'web-' || n, n + 0.5 "
                     "FROM generate_series(0, 49) n, "
-                    "generate_series('2026-03-01T10:00Z'::timestamptz, '2026-03-01T12:05Z', '1 minute') at"
+                    "generate_series('2026-03-01T10:00Z'::timestamptz, '2026-03-01T18:00Z', '1 minute') at"
                 )
             )
             connection.execute(text("CREATE ROLE reader LOGIN PASSWORD 'reader-only'"))

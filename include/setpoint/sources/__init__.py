@@ -7,6 +7,8 @@ SOURCES = Registry(
     contract=("Config", "connection_type", "permissions", "fetch"),
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
+        "aws.cloudwatch_stream": "setpoint.sources.cloudwatch_stream:CloudWatchStreamSource",
+        "http_json": "setpoint.sources.http_json:HttpJsonSource",
         "object": "setpoint.sources.object_storage:ObjectSource",
         "prometheus": "setpoint.sources.prometheus:PrometheusSource",
         "sql": "setpoint.sources.sql:SqlSource",

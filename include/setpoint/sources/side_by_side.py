@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from setpoint.sources.contract import SourceError
@@ -43,20 +43,27 @@ class Patience:
 
 
 def side_by_side(
-    items: Sequence[Item], do: Callable[[Item], Result], *, at_once: int, patience: Patience, name: str
+    items: Sequence[Item],
+    do: Callable[[Item], Result],
+    *,
+    at_once: int,
+    patience: Patience,
+    name: str,
+    end: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """What ``do`` makes of each item, in the items' order, with a few under way and finished ones not piling up.
 
     When ``do`` raises, or whoever consumes this is interrupted, nothing new is begun, and what is under way is told to
-    stop: its threads end at their next step, without being waited for.
+    stop.
 
     :param at_once: how many are under way.
+    :param end: ends what is under way at once; then this waits until it has, and leaves no thread. Without it the
+        threads end at their next step, and are not waited for.
     """
     pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
-    waiting = iter(items)
     pending: list[Future[Result]] = []
     try:
-        for item in waiting:
+        for item in items:
             pending.append(pool.submit(do, item))
             if len(pending) >= 2 * at_once:
                 yield pending[0].result()
@@ -68,4 +75,8 @@ def side_by_side(
         # Reached also by an error, by an interrupt, and when the consumer does not go on.
         if pending:
             patience.stop()
-        pool.shutdown(wait=not pending, cancel_futures=True)
+            for one in pending:
+                one.cancel()
+            while end is not None and wait(pending, timeout=0.05).not_done:
+                end()  # again and again: a thread may have been about to connect
+        pool.shutdown(wait=end is not None or not pending, cancel_futures=True)

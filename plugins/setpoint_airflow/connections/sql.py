@@ -87,11 +87,14 @@ def _postgres(found: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def _sqlite(found: Any) -> tuple[Any, dict[str, Any]]:
+    from sqlalchemy import URL
+
     path = found.host or found.schema
     if not path:
         raise ConnectionProblemError(f"the Airflow connection {found.conn_id!r} names no SQLite file: set its host")
     # Read only: a file that is not there is not made.
-    return f"sqlite:///file:{quote(path)}?mode=ro&uri=true", {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    url = URL.create("sqlite", database=f"file:{quote(path)}", query={"mode": "ro", "uri": "true"})
+    return url, {"timeout": BUSY_SECONDS, "check_same_thread": False}
 
 
 _PLAIN: dict[str, Callable[[Any], tuple[Any, dict[str, Any]]]] = {
