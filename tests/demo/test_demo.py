@@ -13,12 +13,14 @@ from typer.testing import CliRunner
 
 from setpoint.cli.main import app
 from setpoint.demo.acts import ACTS
-from setpoint.demo.evidence import Evidence
+from setpoint.demo.evidence import Evidence, Witness
 from setpoint.demo.picture import paint
 from setpoint.demo.play import Performance, Stage, Status
 from setpoint.demo.view import View, draw
 from setpoint.lab.world.state import FleetState
+from setpoint.ledger import Ledger
 from setpoint.model import Action, ChangeState, Followed, HealthVerdict, Outcome, Reason
+from setpoint.stack.errors import ApiError
 from setpoint.testing.values import NOW, a_change, a_decision, a_planned_change
 
 FLASH_SALE, QUIET, BROKEN_METRICS, BAD_CHANGE = ACTS
@@ -32,6 +34,7 @@ def evidence(**parts: Any) -> Evidence:
         "changes": (),
         "outcomes": {},
         "quarantined_batches": (),
+        "pages": (),
         "desired_units_before": 4,
         "aws_desired_units": 4,
     }
@@ -86,13 +89,59 @@ def test_a_scale_out_is_not_the_quiet_act() -> None:
 
 
 def test_broken_metrics_count_only_when_nothing_changed() -> None:
-    """A quarantine with a capacity that moved all the same is no success."""
+    """A quarantine with a capacity that moved all the same, or without a page that can be seen, is no success."""
     distrusted = a_decision().model_copy(update={"action": Action.QUARANTINE})
-    seen = {"decisions": (distrusted,), "quarantined_batches": (Path("batch.parquet"),)}
+    seen = {
+        "decisions": (distrusted,),
+        "quarantined_batches": (Path("batch.parquet"),),
+        "pages": ("/setpoint/batches/setpoint.web/4f0c",),
+    }
     assert BROKEN_METRICS.happened(evidence(**seen)) is not None
     assert BROKEN_METRICS.happened(evidence(**seen, aws_desired_units=5)) is None
     assert BROKEN_METRICS.happened(evidence(**seen, changes=(a_change(),))) is None
+    assert BROKEN_METRICS.happened(evidence(**seen | {"pages": ()})) is None
     assert BROKEN_METRICS.happened(evidence(decisions=(distrusted,))) is None
+
+
+def test_a_page_counts_when_the_api_server_shows_it_with_its_batch(tmp_path: Path) -> None:
+    """Not before the task has built it, and not when it is of something else; it is fetched until it is right, once."""
+    batch_id, fetched = "4f" * 16, list[str]()
+    folder = tmp_path / "storefront-batch" / "quarantine"
+    folder.mkdir(parents=True)
+    batch = folder / f"20260101T000000Z-{batch_id}.parquet"
+    answers = [
+        "Sign in",
+        f"<h1>{batch_id}</h1>",
+        f"<h1>{batch_id}</h1><h2>Great Expectations: validation result of setpoint</h2>",
+    ]
+
+    def page(path: str) -> str:
+        fetched.append(path)
+        if len(fetched) == 1:
+            raise ApiError("GET", path, 503, "busy")
+        return answers[len(fetched) - 2]
+
+    class Groups:
+        def describe_auto_scaling_groups(self, **asked: Any) -> dict[str, Any]:
+            return {"AutoScalingGroups": [{"DesiredCapacity": 3}]}
+
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        witness = Witness(
+            policy="storefront-batch",
+            fleet="storefront-batch",
+            since=BEGAN,
+            ledger=ledger,
+            autoscaling=Groups(),
+            batches=tmp_path,
+            page=page,
+        )
+        batch.write_bytes(b"x")
+        assert (witness.look().pages, fetched) == ((), [])
+        batch.with_suffix(".page.html").write_bytes(b"x")
+        seen = [witness.look().pages for _ in range(5)]
+    address = f"/setpoint/batches/setpoint.storefront-batch/{batch_id}"
+    assert seen == [(), (), (), (address,), (address,)]
+    assert fetched == [address] * 4
 
 
 def test_a_bad_change_counts_when_aws_is_back() -> None:

@@ -55,9 +55,9 @@ def _changed(action: Action, verdicts: tuple[HealthVerdict, ...]) -> Happened:
 
 
 def _quarantined(evidence: Evidence) -> str | None:
-    """The batch was put aside and the fleet was left alone."""
+    """The batch was put aside, its page can be seen, and the fleet was left alone."""
     distrusted = [one for one in evidence.decisions if one.action is Action.QUARANTINE]
-    if not distrusted or not evidence.quarantined_batches:
+    if not distrusted or not evidence.quarantined_batches or not evidence.pages:
         return None
     changed = [one for one in evidence.changes if one.state.effective]
     if changed or evidence.aws_desired_units != evidence.desired_units_before:

@@ -106,14 +106,17 @@ def _run(console: Console, exit_: bool, port: int, lab_port: int, home: Path, pi
         for table in tables(changes, fleets, stage):
             console.print(table)
         console.print(f"picture: {picture}", markup=False)
+        pages = [("quarantined batch", one.page) for one in stage.performances if one.page]
+        for name, url in pages:
+            console.print(f"{name}: {url}", markup=False, soft_wrap=True)
         if as_json:
             acts = [
-                {"act": one.act.title, "status": one.status.value, "evidence": one.evidence}
+                {"act": one.act.title, "status": one.status.value, "evidence": one.evidence, "page": one.page or None}
                 for one in stage.performances
             ]
             sys.stdout.write(json.dumps({"acts": acts, "changes": changes, "fleets": fleets}, indent=2) + "\n")
         if not exit_:
-            _explore(console, links, home)
+            _explore(console, [*links, *pages], home)
         return stage.complete
 
 

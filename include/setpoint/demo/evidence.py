@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from setpoint.evidence.address import page_path
 from setpoint.ledger import Ledger
 from setpoint.model import Change, Decision, Outcome
+from setpoint.stack.errors import ApiError
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Evidence:
     changes: tuple[Change, ...]
     outcomes: Mapping[str, Outcome]
     quarantined_batches: tuple[Path, ...]
+    pages: tuple[str, ...]
+    """The pages of those batches that Airflow's API server has shown, each with its batch's id and Data Docs."""
     desired_units_before: int
     aws_desired_units: int
 
@@ -28,13 +32,25 @@ class Witness:
     """Looks at one fleet from the beginning of an act on.
 
     :param autoscaling: a client of AWS Auto Scaling, the same way an operator of the fleet would look.
+    :param batches: the folder of metric batches.
+    :param page: fetches a page of Airflow's API server, as a person who is logged in.
     """
 
     def __init__(
-        self, *, policy: str, fleet: str, since: datetime, ledger: Ledger, autoscaling: Any, quarantine: Path
+        self,
+        *,
+        policy: str,
+        fleet: str,
+        since: datetime,
+        ledger: Ledger,
+        autoscaling: Any,
+        batches: Path,
+        page: Callable[[str], str],
     ) -> None:
         self._policy, self._fleet, self._since = policy, fleet, since
-        self._ledger, self._autoscaling, self._quarantine = ledger, autoscaling, quarantine
+        self._ledger, self._autoscaling = ledger, autoscaling
+        self._quarantine, self._page = batches / policy / "quarantine", page
+        self._shown: dict[str, bool] = {}
         self._before = self.desired_units()
 
     def desired_units(self) -> int:
@@ -47,13 +63,25 @@ class Witness:
         changes = self._ledger.changes_since(self._since, policy=self._policy)
         outcomes = {one.change_id: self._ledger.outcome_of(one.change_id) for one in changes}
         since = self._since.timestamp()
+        batches = [path for path in self._quarantine.glob("*.parquet") if path.stat().st_mtime >= since]
         return Evidence(
             decisions=self._ledger.decisions_since(self._since, policy=self._policy),
             changes=changes,
             outcomes={key: value for key, value in outcomes.items() if value is not None},
-            quarantined_batches=tuple(
-                path for path in self._quarantine.rglob("*.parquet") if path.stat().st_mtime >= since
-            ),
+            quarantined_batches=tuple(batches),
+            pages=tuple(path for path in map(self._page_of, batches) if path is not None),
             desired_units_before=self._before,
             aws_desired_units=self.desired_units(),
         )
+
+    def _page_of(self, batch: Path) -> str | None:
+        """The path of a batch's page, once the task that puts the batch aside has built it and it was shown."""
+        batch_id = batch.stem.rpartition("-")[2]
+        path = page_path(self._policy, batch_id)
+        if not self._shown.get(path) and batch.with_suffix(".page.html").exists():
+            try:
+                shown = self._page(path)
+            except ApiError:
+                return None  # asked for again; an act whose page never answers has not happened
+            self._shown[path] = batch_id in shown and "Great Expectations: validation result" in shown
+        return path if self._shown.get(path) else None

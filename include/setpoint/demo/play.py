@@ -34,6 +34,8 @@ class Performance:
     act: Act
     status: Status = Status.WAITING
     evidence: str = ""
+    page: str = ""
+    """The page of the quarantined batch, where the act led to one; it was seen to answer."""
     began_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -75,15 +77,18 @@ def play(world: DemoWorld, stage: Stage, show: Callable[[], None]) -> None:
             since=performance.began_at,
             ledger=world.ledger,
             autoscaling=world.autoscaling,
-            quarantine=world.data / "batches",
+            batches=world.data / "batches",
+            page=world.airflow.page,
         )
         act.begin(world.lab)
         deadline = time.monotonic() + act.deadline_seconds
         while performance.status is Status.PLAYING:
             storyteller.catch_up()
-            told = act.happened(witness.look())
+            seen = witness.look()
+            told = act.happened(seen)
             if told is not None:
                 performance.status, performance.evidence = Status.HAPPENED, told
+                performance.page = world.api_url + seen.pages[0] if seen.pages else ""
             elif time.monotonic() > deadline:
                 performance.status = Status.MISSED
                 performance.evidence = f"did not happen within {act.deadline_seconds:g} s"
@@ -92,6 +97,8 @@ def play(world: DemoWorld, stage: Stage, show: Callable[[], None]) -> None:
                 time.sleep(_LOOK_SECONDS)
         performance.ended_at = datetime.now(UTC)
         stage.tell(f"[{performance.status}] {act.title}: {performance.evidence}")
+        if performance.page:
+            stage.tell(f"the batch in quarantine, with its plots and Data Docs: {performance.page}")
         act.end(world.lab)
 
 

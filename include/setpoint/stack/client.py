@@ -173,13 +173,28 @@ class StackClient:
 
         :raises ApiError: if the answer is an error, with the API's own words.
         """
+        return self._decoded(self._as_admin(method, path, json=json, params=params))
+
+    def page(self, path: str) -> str:
+        """Return a page for people, such as a plugin's.
+
+        :raises ApiError: it was not answered with status 200.
+        """
+        answer = self._as_admin("GET", path)
+        if answer.status_code != httpx.codes.OK:
+            raise ApiError("GET", path, answer.status_code, _detail(answer))
+        return answer.text
+
+    def _as_admin(
+        self, method: str, path: str, *, json: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
         if "Authorization" not in self._http.headers:
             self._log_in()
         answer = self._send(method, path, json=json, params=params)
         if answer.status_code == httpx.codes.UNAUTHORIZED:  # the token has expired, or the stack has new secrets
             self._log_in()
             answer = self._send(method, path, json=json, params=params)
-        return self._decoded(answer)
+        return answer
 
     def _log_in(self) -> None:
         if self._password is None:
