@@ -227,6 +227,7 @@ class QueueStream:
             duplicates=taken.duplicates,
             unwanted=taken.unwanted,
             rejected=len(taken.refused),
+            control=taken.control,
             came_before=taken.repeated,
         )
 

@@ -65,6 +65,33 @@ def test_what_came_of_a_batch(ledger: Ledger) -> None:
     assert total == taken
 
 
+def test_a_message_that_tries_out_the_way_is_counted_as_that(ledger: Ledger) -> None:
+    """It is no event and no reject, delivered twice it is one message, and the books balance."""
+    control = json.dumps({"messageType": "CONTROL_MESSAGE", "logEvents": []})
+    taken = take(ledger, control, "no JSON", body("a"))
+    books = ledger.accounting(NOW)
+
+    assert [one.fate for one in taken.receipts] == ["control", "rejected", "accepted"]
+    assert (taken.control, [one.code for one in taken.refused]) == (1, ["not_json"])
+    assert [one.code for one in ledger.rejects()] == ["not_json"]
+    assert (books.receipts, books.control, books.rejected, books.waiting, books.missing) == (3, 1, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("lines", "kept"), [(10, 10), (11, 1), (3000, 1)])
+def test_log_lines_nobody_wants_are_kept_in_short(ledger: Ledger, lines: int, kept: int) -> None:
+    """A batch of thousands is one row with their number; once a policy wants some, its body has them all."""
+    logged = [{"id": f"{one}", "timestamp": 1, "message": f"line {one}"} for one in range(lines)]
+    batch = {"messageType": "DATA_MESSAGE", "logGroup": "/app", "logStream": "s", "logEvents": logged}
+    (receipt,) = take(ledger, json.dumps(batch)).receipts
+    unwanted = ledger.unwanted_events(limit=5000)
+
+    assert (receipt.fate, len(unwanted), len(receipt.event_ids)) == ("unwanted", kept, kept)
+    assert kept == lines or unwanted[0].payload["more_events"] == lines - 1
+    listening = policy(events=[{"kind": "aws.logs", "queue": "events", "contains": f"line {lines - 1}"}])
+    again = redeliver_unwanted(receipt.receipt_id, ledger=ledger, kinds=KINDS, policies=[listening], now=NOW)
+    assert (again.receipt.fate, len(again.receipt.event_ids)) == ("accepted", 1)
+
+
 @pytest.mark.parametrize(("seconds", "fate"), [(899, "accepted"), (901, "too_old")])
 def test_an_event_older_than_the_policys_limit_wakes_nobody(ledger: Ledger, seconds: int, fate: str) -> None:
     """A triggerer that was down for an hour does not act on what was new an hour ago; the limit is 15 minutes."""

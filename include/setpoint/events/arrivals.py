@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from setpoint.events.contract import CONTROL_MESSAGE
 from setpoint.model.event import Event
 
 
@@ -54,6 +55,11 @@ class Arrival:
     events: tuple[tuple[Event, tuple[Wanted, ...]], ...] = ()
     refused: tuple[str, str] | None = None
     origin: Mapping[str, Any] | None = None
+
+    @property
+    def control(self) -> bool:
+        """It is no event and no fault: a sender tries out the way."""
+        return self.refused is not None and self.refused[0] == CONTROL_MESSAGE
 
     @property
     def wanted(self) -> bool:

@@ -56,6 +56,10 @@ class EventConfig(Value):
         return self
 
 
+CONTROL_MESSAGE = "control_message"
+"""The code of a message with which a sender tries out the way: no event, and nothing wrong with it either."""
+
+
 class EventError(ValueError):
     """A message that is refused: what is wrong, where, which value, what is allowed.
 

@@ -2,7 +2,7 @@
 
 CloudWatch Logs delivers to a Lambda function or a Kinesis stream; a few lines of Lambda, or an EventBridge Pipe, put
 what they get on the queue. How it may be wrapped: :mod:`setpoint.events.logs_payload`. The control messages with which
-CloudWatch Logs tries a subscription out are set aside as such, under the code ``control_message``.
+CloudWatch Logs tries a subscription out are counted as ``control``: neither events nor rejects.
 """
 
 from __future__ import annotations

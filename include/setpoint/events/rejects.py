@@ -8,7 +8,8 @@ REJECTS: dict[str, str] = {
     "too_deep": "The JSON is nested deeper than any known event.",
     "bad_text": "A text holds a character that cannot be stored: NUL, or half of a surrogate pair.",
     "sns_control": "A subscription message of SNS itself, not an event.",
-    "control_message": "A message with which the sender tries out the way, or one without an event: nothing to do.",
+    "control_message": "A message with which the sender tries out the way, or one without an event: nothing to do. "
+    "It is counted as control, and is not among the rejects.",
     "unknown_kind": "No registered event kind recognises the message.",
     "invalid": "The kind is known, but fields are missing or wrong; all of them are listed.",
     "unknown_policy": "The message names a policy that does not exist.",

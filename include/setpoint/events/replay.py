@@ -99,7 +99,7 @@ def _again(
     return Replayed(
         receipt=received.receipts[0],
         woken=received.woken,
-        refused=None if arrival.refused is None else Refused(kept.message_id, *arrival.refused),
+        refused=None if arrival.refused is None or arrival.control else Refused(kept.message_id, *arrival.refused),
     )
 
 

@@ -19,6 +19,8 @@ from setpoint.model import Event, digest
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
 
+MAX_UNWANTED = 10
+"""Events of one message that nobody wants and that are kept each for itself: a batch may hold thousands."""
 _SHOWN_NAMES = 10
 
 
@@ -109,6 +111,8 @@ class Routes:
     def route_readings(self, events: Sequence[Event]) -> list[Routed]:
         """Route the events of one message. What nobody wants is left out; if nobody wants any, the first kind's stay.
 
+        More than :data:`MAX_UNWANTED` of them stay as one, the first, with their number.
+
         :raises EventError: as :meth:`wanted_by` does, when no reading found a policy.
         """
         wanted: list[Routed] = []
@@ -123,7 +127,7 @@ class Routes:
             return wanted
         if refused:
             raise refused[0]
-        return [Routed(kept(event), ()) for event in events if event.kind == events[0].kind]
+        return [Routed(kept(event), ()) for event in _in_short([one for one in events if one.kind == events[0].kind])]
 
     def _as_wanted(self, those: Sequence[_Listener]) -> Wanted:
         key = tuple(id(one) for one in those)  # they live as long as this does
@@ -146,6 +150,19 @@ def route_readings(events: Sequence[Event], policies: Sequence[Policy], queue: O
     :raises EventError: as :func:`route` does, when no reading found a policy.
     """
     return Routes(policies, queue).route_readings(events)
+
+
+def _in_short(unwanted: Sequence[Event]) -> Sequence[Event]:
+    """Events nobody wants, as they are; of many, the first one with their number. The message's body has them all."""
+    if len(unwanted) <= MAX_UNWANTED:
+        return unwanted
+    first, more = unwanted[0], len(unwanted) - 1
+    told = {
+        "event_id": f"{first.kind}:unwanted:{digest([one.event_id for one in unwanted])}",
+        "summary": one_line(f"{first.summary[:900]} (the first of {len(unwanted)} events of one message)"),
+        "payload": {**first.payload, "more_events": more},
+    }
+    return [first.model_copy(update=told)]
 
 
 def _filters(kind_name: str, listeners: Sequence[_Listener]) -> list[tuple[_Listener, Filter]]:

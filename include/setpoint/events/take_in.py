@@ -81,6 +81,11 @@ class TakenIn:
         """Messages whose events no policy wants."""
         return self.count("unwanted")
 
+    @property
+    def control(self) -> int:
+        """Messages with which a sender tries out the way."""
+        return self.count("control")
+
     @classmethod
     def nothing(cls) -> Self:
         """What came of no messages."""
@@ -140,7 +145,9 @@ def take_in(
     return TakenIn(
         receipts=received.receipts,
         woken=received.woken,
-        refused=tuple(Refused(one.message_id, *one.refused) for one in arrivals if one.refused is not None),
+        refused=tuple(
+            Refused(one.message_id, *one.refused) for one in arrivals if one.refused is not None and not one.control
+        ),
         repeated=sum(one.receipt_id in received.known for one in received.receipts),
     )
 

@@ -200,7 +200,7 @@ def _receipt(
     states = {one.state for one in deliveries if one.entry.receipt_id == receipt_id}
     fate: ReceiptFate
     if arrival.refused is not None:
-        fate = "rejected"
+        fate = "control" if arrival.control else "rejected"
     elif states:
         fate = "too_old" if states == {"too_old"} else "accepted"
     else:

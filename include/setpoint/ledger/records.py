@@ -28,7 +28,7 @@ DeliveryState = Literal[
 asks for, or for a run; a run has it; nobody acts on it, because it became too old or the number was not reached.
 """
 
-ReceiptFate = Literal["accepted", "duplicate", "rejected", "unwanted", "too_old"]
+ReceiptFate = Literal["accepted", "duplicate", "rejected", "unwanted", "too_old", "control"]
 """What became of a message when it came in. Of an accepted one, its events' deliveries tell the rest."""
 
 RejectState = Literal["open", "replayed", "dismissed"]
@@ -124,6 +124,8 @@ class Accounting(Value):
     """Its event was known."""
     rejected: int = 0
     """It became no event; it is in the rejects, with its reason."""
+    control: int = 0
+    """A sender tried out the way with it: no event, and no fault."""
     unwanted: int = 0
     """No policy wants it."""
     too_old: int = 0
@@ -143,6 +145,7 @@ class Accounting(Value):
             + self.coalesced
             + self.duplicate
             + self.rejected
+            + self.control
             + self.unwanted
             + self.too_old
             + self.below_count

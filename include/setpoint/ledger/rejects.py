@@ -155,14 +155,14 @@ def write_rejects(
             "received_at": now,
         }
         for receipt_id, one in sorted(arrivals.items())
-        if one.refused is not None and receipt_id not in rewritten
+        if one.refused is not None and not one.control and receipt_id not in rewritten
     ]
     if rows:
         connection.execute(database.insert(RejectRow).on_conflict_do_nothing(), rows)
     for receipt_id in sorted(rewritten):
         one, receipt = arrivals[receipt_id], made[receipt_id]
         values: dict[str, Any]
-        if one.refused is not None:
+        if one.refused is not None and not one.control:
             values = {"code": one.refused[0], "text": one.refused[1], "state": "open"}
         else:
             told = f"read again: {receipt.fate.replace('_', ' ')}, {', '.join(receipt.event_ids)}"

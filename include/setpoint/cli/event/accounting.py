@@ -15,6 +15,7 @@ _MEANING = {
     "coalesced": "joined another one's evaluation",
     "duplicate": "its event was known",
     "rejected": "could not be read; setpoint event rejects",
+    "control": "a sender tried out the way: no event, nothing to do",
     "unwanted": "no policy wants it; setpoint event unwanted",
     "too_old": "older than its policy's max_event_age",
     "below_count": "too few like it in the trigger's window",

@@ -57,7 +57,7 @@ def replay(
                 console().print(text(f"{one['receipt_id'][:12]} {one['fate']}{why}", style))
             if not told:
                 console().print(text("no refused message is open"))
-    if any(one["fate"] not in ("accepted", "duplicate") for one in told):
+    if any(one["fate"] not in ("accepted", "duplicate", "control") for one in told):
         raise typer.Exit(ExitCode.NO)
 
 
