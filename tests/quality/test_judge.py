@@ -26,16 +26,32 @@ def test_a_clean_series_passes_with_every_check_in_numbers(gate: Any) -> None:
         "source": ("complete", "complete, with every point announced"),
         "order": ("0 points older than the one before", "0 points out of order"),
         "duplicates": ("0 points in a period that has one already", "1 point in each period of 60 s"),
+        "nulls": ("0 of 10 points without a value or a time", "at most 0.0% of the points"),
         "finite": ("0 points infinite", "0 points infinite"),
-        "window": ("0 points outside the window", "0 points outside the window"),
+        "window": ("0 points from before the window", "0 points outside the window"),
+        "settle": (
+            "0 points from after the window's end, where values still change",
+            "0 points after the window's end",
+        ),
         "future": ("0 points in the future", "at most 60 s (one period) after the pull"),
         "freshness": ("newest point 60 s old", "at most 180 s old"),
         "coverage": (
             "10 of 10 periods have a point (100.0%)",
             "at least 95.0% of the periods (below 80.0% it fails)",
         ),
+        "gap": ("0 s without a point between two", "at most 180 s without a point"),
         "range": ("0 points outside, lowest 50, highest 59", "0 to 100"),
         "zero_guard": ("0 of 10 points zero", "0 points zero"),
+        "newest_spike": (
+            "the newest point does not stand out",
+            "the newest point alone at most 3x above or below the median",
+        ),
+        "spikes": ("no point stands out", "no point as far from the median as max_spike"),
+        "stuck": (
+            "the newest points move, or their value may repeat",
+            "any number, until it is known that the value moves",
+        ),
+        "fall": ("no accepted batch to compare with", "at most 20x below the last accepted median"),
     }
 
 
@@ -129,14 +145,20 @@ def test_null_points_count_as_missing(gate: Any) -> None:
     points[4] = (points[4][0], math.nan)
     series = gate.one(points)
     assert series.verdict is Verdict.DEGRADED
-    assert series.broken[0].observed == "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s"
+    assert [check.observed for check in series.broken] == [
+        "1 of 10 points without a value or a time",
+        "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s",
+    ]
 
 
 def test_a_point_without_a_time_counts_as_missing(gate: Any) -> None:
     """A value of no moment fills no period."""
     points = gate.clean()
     points[4] = (None, 50.0)
-    assert gate.broken(points) == {"coverage": "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s"}
+    assert gate.broken(points) == {
+        "nulls": "1 of 10 points without a value or a time",
+        "coverage": "9 of 10 periods have a point (90.0%), 1 null, longest gap 60 s",
+    }
 
 
 def test_a_null_newest_point_does_not_freshen(gate: Any) -> None:
@@ -164,7 +186,10 @@ def test_points_from_the_future_fail(gate: Any) -> None:
 def test_points_outside_the_window_fail(gate: Any) -> None:
     """What was not asked for is not evidence; one period ahead is not yet the future, but it is outside."""
     points = [(NOW - timedelta(minutes=11), 50.0), *gate.clean(), (NOW + timedelta(seconds=60), 50.0)]
-    assert gate.broken(points) == {"window": "2 points outside the window"}
+    assert gate.broken(points) == {
+        "window": "1 point from before the window",
+        "settle": "1 point from after the window's end, where values still change",
+    }
 
 
 @pytest.mark.parametrize(("value", "holds"), [(0.001, True), (100, True), (100.001, False), (-0.001, False)])
@@ -239,7 +264,7 @@ def test_the_fleets_verdict_is_the_worst_and_targets_keep_their_own(gate: Any) -
         "gone": Verdict.FAIL,
     }
     assert report.frame_problems == ()
-    assert report.suite == "setpoint.web.v1"
+    assert report.suite == "setpoint.web.v2"
 
 
 def test_the_same_process_judges_one_batch_after_the_other(gate: Any) -> None:

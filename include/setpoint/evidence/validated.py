@@ -1,7 +1,4 @@
-"""The gate's suite, run once more over a stored batch, with all that Great Expectations says of it.
-
-Importing this module imports Great Expectations and pandas.
-"""
+"""The gate's suite, run once more over a stored batch, with all that Great Expectations says of it."""
 
 from __future__ import annotations
 
@@ -10,9 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from setpoint.model import MetricBatch, QualityReport, SeriesHistory
-from setpoint.quality.expectations import _validate, series_suite, suite_name
-from setpoint.quality.judge import _completed, judge
-from setpoint.quality.summary import summarise
+from setpoint.quality.judge import judge, validate_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +23,7 @@ def validated(
     :returns: ``None`` for suite and result when something is wrong with the batch as a whole.
     :raises GateError: Great Expectations could not evaluate an expectation.
     """
-    report = judge(frame, batch, policy, now)
+    report = judge(frame, batch, policy, now, history)
     if report.frame_problems:
         return None, None, report
-    suite = series_suite(suite_name(policy.name))
-    summary = summarise(frame, _completed(batch, policy), policy)
-    form = {"result_format": "COMPLETE", "unexpected_index_column_names": ["target", "metric"]}
-    return suite, _validate(summary, suite, form), report
+    return *validate_all(frame, batch, policy, history), report

@@ -3,29 +3,65 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from setpoint.model import Check, Completeness, MetricBatch, QualityReport, SeriesQuality, SeriesStatus, Verdict, worst
-from setpoint.quality.rules import RULES, Row
+from setpoint.model import (
+    Check,
+    Completeness,
+    MetricBatch,
+    QualityReport,
+    SeriesHistory,
+    SeriesQuality,
+    SeriesStatus,
+    Verdict,
+    worst,
+)
+from setpoint.quality.fleet import fleet_quality
+from setpoint.quality.reference import reference_problems
+from setpoint.quality.rules import RULES, bounds_of
+from setpoint.quality.words import Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from setpoint.policy.schema import Policy
+    from setpoint.signals.locate import SeriesRows
     from setpoint.sources.batches import BatchStore
 
-
-FULL_REPORT_SERIES = 6_000
+FULL_REPORT_SERIES = 100
 """Series up to which a report has every check of every series.
 
 In the report on a larger fleet stand only the checks that did not hold: a report is recorded with every run, and those
-that held would be most of its 50 MB for 10,000 targets. Age, coverage and samples stand in the signals all the same.
+that held would be most of its 100 MB for 10,000 targets. Age, coverage and samples stand in the signals all the same.
 """
+NAMED_SERIES = 500
+"""Series whose broken checks name the points that broke them, at most."""
 
 
-def judge(frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime) -> QualityReport:
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate made of a batch."""
+
+    report: QualityReport
+    history: tuple[SeriesHistory, ...]
+    """Of the series that passed, this batch included: to be kept, and given back with the next batch."""
+    frame: pd.DataFrame | None
+    """The batch; ``None`` when it must not be used."""
+
+
+def judge(
+    frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime, history: Iterable[SeriesHistory] = ()
+) -> QualityReport:
+    """The report of :func:`judge_frame`."""
+    return judge_frame(frame, batch, policy, now, history).report
+
+
+def judge_frame(
+    frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime, history: Iterable[SeriesHistory] = ()
+) -> Judgement:
     """Judge a batch: a verdict for every series the policy needs of every target asked for.
 
     What is wrong with the batch as a whole (columns, types, rows of another target, metric or unit, another policy)
@@ -35,58 +71,68 @@ def judge(frame: pd.DataFrame, batch: MetricBatch, policy: Policy, now: datetime
 
     :param frame: the batch's long form; may be empty.
     :param now: the moment of judging, for the record.
+    :param history: what is remembered of the series; those without are judged by themselves.
     :raises GateError: Great Expectations could not evaluate an expectation; nothing is known about the batch then.
     """
-    from setpoint.quality.expectations import broken_rules, frame_problems, suite_name
-    from setpoint.quality.summary import summarise
+    from setpoint.quality.expectations import broken_rules, frame_problems
+    from setpoint.quality.memory import accepted_histories
+    from setpoint.quality.reference import row_problems
+    from setpoint.quality.summary import keys_of, summarise
+    from setpoint.signals.locate import SeriesRows
 
     started = time.perf_counter()
-    problems = _reference_problems(batch, policy) + (frame_problems(frame) or _row_problems(frame, batch))
-    if problems:
-        series = _all_failed(batch, policy, problems)
-    else:
-        summary = summarise(frame, _completed(batch, policy), policy)
-        broken = broken_rules(summary, suite_name(policy.name))
-        series = _judged(summary, broken)
-    return QualityReport(
-        batch_id=batch.batch_id,
-        policy=policy.name,
-        suite=suite_name(policy.name),
-        verdict=worst(tuple(one.verdict for one in series)),
-        frame_problems=problems,
-        series=series,
-        seconds=time.perf_counter() - started,
-        judged_at=now,
-    )
+    whole = completed(batch, policy)
+    history = tuple(history)
+    problems = reference_problems(batch, policy) + frame_problems(frame)
+    rows = None
+    if not problems:
+        rows = SeriesRows(frame, keys_of(whole))
+        problems = row_problems(frame, batch, rows)
+    if problems or rows is None:
+        return Judgement(_all_failed(batch, policy, now, problems, started), (), None)
+    summary = summarise(frame, whole, policy, history, rows)
+    series = _judged(summary, broken_rules(summary, policy), policy, rows)
+    passed = [number for number, one in enumerate(series) if one.verdict is Verdict.PASS]
+    report = _report(batch, policy, now, series, started)
+    return Judgement(report, accepted_histories(summary, passed, batch, policy, history), frame)
 
 
-def judge_stored(
-    store: BatchStore, batch: MetricBatch, policy: Policy, now: datetime
-) -> tuple[QualityReport, pd.DataFrame | None]:
-    """Read a batch and judge it. One that cannot be believed (gone, altered, not Parquet) fails every series.
-
-    :returns: the report, and the frame; ``None`` instead of a frame that must not be used.
-    """
-    from setpoint.quality.expectations import suite_name
+def judge_fleet(
+    store: BatchStore, batch: MetricBatch, policy: Policy, now: datetime, history: Iterable[SeriesHistory] = ()
+) -> Judgement:
+    """Read a batch and judge it. One that cannot be believed (gone, altered, not Parquet) fails every series."""
     from setpoint.sources.batches import BatchError
 
     started = time.perf_counter()
     try:
         frame = store.read(batch)
     except BatchError as error:
-        report = QualityReport(
-            batch_id=batch.batch_id,
-            policy=policy.name,
-            suite=suite_name(policy.name),
-            verdict=Verdict.FAIL,
-            frame_problems=(str(error),),
-            series=_all_failed(batch, policy, (str(error),)),
-            seconds=time.perf_counter() - started,
-            judged_at=now,
-        )
-        return report, None
-    report = judge(frame, batch, policy, now)
-    return report, None if report.frame_problems else frame
+        return Judgement(_all_failed(batch, policy, now, (str(error),), started), (), None)
+    return judge_frame(frame, batch, policy, now, history)
+
+
+def judge_stored(
+    store: BatchStore, batch: MetricBatch, policy: Policy, now: datetime, history: Iterable[SeriesHistory] = ()
+) -> tuple[QualityReport, pd.DataFrame | None]:
+    """The report of :func:`judge_fleet`, and the frame; ``None`` instead of a frame that must not be used."""
+    judgement = judge_fleet(store, batch, policy, now, history)
+    return judgement.report, judgement.frame
+
+
+def validate_all(
+    frame: pd.DataFrame, batch: MetricBatch, policy: Policy, history: Iterable[SeriesHistory] = ()
+) -> tuple[Any, Any]:
+    """The policy's whole suite, and all that Great Expectations says of a batch by it: what Data Docs are made from.
+
+    Slower than judging, which looks closely only at what is broken.
+
+    :param frame: a batch without frame problems.
+    :raises GateError: Great Expectations could not evaluate an expectation.
+    """
+    from setpoint.quality.expectations import validation
+    from setpoint.quality.summary import summarise
+
+    return validation(summarise(frame, completed(batch, policy), policy, history), policy)
 
 
 def without_held(report: QualityReport) -> QualityReport:
@@ -94,30 +140,87 @@ def without_held(report: QualityReport) -> QualityReport:
     return report.model_copy(update={"series": tuple(_without_held(one) for one in report.series)})
 
 
-def _judged(summary: pd.DataFrame, broken: Mapping[str, frozenset[tuple[str, str]]]) -> tuple[SeriesQuality, ...]:
-    if len(summary) <= FULL_REPORT_SERIES:
-        return tuple(_judged_row(row, broken) for row in cast("list[Row]", summary.to_dict("records")))
-    suspects = frozenset[tuple[str, str]]().union(*broken.values())
-    keys = list(zip(summary["target"].tolist(), summary["metric"].tolist(), strict=True))
-    rows = cast("list[Row]", summary[[key in suspects for key in keys]].to_dict("records"))
-    judged = {(row["target"], row["metric"]): _without_held(_judged_row(row, broken)) for row in rows}
-    return tuple(
-        judged.get(key) or SeriesQuality(target=key[0], metric=key[1], verdict=Verdict.PASS, checks=()) for key in keys
+def _report(
+    batch: MetricBatch,
+    policy: Policy,
+    now: datetime,
+    series: tuple[SeriesQuality, ...],
+    started: float,
+    problems: tuple[str, ...] = (),
+) -> QualityReport:
+    from setpoint.quality.suite import suite_name
+
+    return QualityReport(
+        batch_id=batch.batch_id,
+        policy=policy.name,
+        suite=suite_name(policy.name),
+        verdict=worst(tuple(one.verdict for one in series)),
+        frame_problems=problems,
+        series=series,
+        fleet=fleet_quality(series, policy),
+        seconds=time.perf_counter() - started,
+        judged_at=now,
     )
 
 
-def _judged_row(row: Row, broken: Mapping[str, frozenset[tuple[str, str]]]) -> SeriesQuality:
-    key = (row["target"], row["metric"])
-    checks = tuple(rule.check(row, key not in broken[rule.name]) for rule in RULES)
-    verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
-    return SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks)
+def _judged(
+    summary: pd.DataFrame, broken: Mapping[str, frozenset[tuple[str, str]]], policy: Policy, rows: SeriesRows
+) -> tuple[SeriesQuality, ...]:
+    full = len(summary) <= FULL_REPORT_SERIES
+    keys = list(zip(summary["target"].tolist(), summary["metric"].tolist(), strict=True))
+    suspects = frozenset[tuple[str, str]]().union(*broken.values())
+    wanted = [number for number, key in enumerate(keys) if full or key in suspects]
+    judge_row = _Judge(broken, policy, rows, full)
+    found = {
+        number: judge_row(number, cast(Row, row))
+        for number, row in zip(wanted, summary.iloc[wanted].to_dict("records"), strict=True)
+    }
+    return tuple(
+        found.get(number) or SeriesQuality(target=key[0], metric=key[1], verdict=Verdict.PASS, checks=())
+        for number, key in enumerate(keys)
+    )
+
+
+class _Judge:
+    """Judges one series after the other."""
+
+    def __init__(
+        self, broken: Mapping[str, frozenset[tuple[str, str]]], policy: Policy, rows: SeriesRows, full: bool
+    ) -> None:
+        self._broken, self._policy, self._rows, self._full = broken, policy, rows, full
+        self._bounds = bounds_of(policy, tuple(policy.metrics))
+        self._to_name = NAMED_SERIES
+
+    def __call__(self, number: int, row: Row) -> SeriesQuality:
+        key = (row["target"], row["metric"])
+        failed = [rule.name for rule in RULES if key in self._broken[rule.name]]
+        points = self._offending(number, row, failed)
+        checks = tuple(
+            rule.check(row, self._bounds[rule.name][row["metric"]], rule.name not in failed, points.get(rule.name, ()))
+            for rule in RULES
+            if row["metric"] in self._bounds[rule.name] and (self._full or rule.name in failed)
+        )
+        verdict = worst((Verdict.PASS, *(check.severity for check in checks if not check.held)))
+        return SeriesQuality(target=row["target"], metric=row["metric"], verdict=verdict, checks=checks)
+
+    def _offending(self, number: int, row: Row, failed: Sequence[str]) -> Mapping[str, tuple[datetime, ...]]:
+        from setpoint.quality.offending import offending
+
+        if not failed or self._to_name <= 0:
+            return {}
+        self._to_name -= 1
+        times, values = self._rows.series(number)
+        quality = self._policy.quality_of(row["metric"])
+        return {name: offending(name, times, values, row, quality) for name in failed}
 
 
 def _without_held(series: SeriesQuality) -> SeriesQuality:
     return series.model_copy(update={"checks": series.broken})
 
 
-def _all_failed(batch: MetricBatch, policy: Policy, problems: tuple[str, ...]) -> tuple[SeriesQuality, ...]:
+def _all_failed(
+    batch: MetricBatch, policy: Policy, now: datetime, problems: tuple[str, ...], started: float
+) -> QualityReport:
     check = Check(
         expectation="batch",
         held=False,
@@ -125,17 +228,14 @@ def _all_failed(batch: MetricBatch, policy: Policy, problems: tuple[str, ...]) -
         observed="; ".join(problems),
         allowed="the batch this policy asked for, as it was written",
     )
-    asked = dict.fromkeys((target, metric) for target in _targets(batch) for metric in policy.metrics)
-    return tuple(
+    asked = dict.fromkeys((target, metric) for target in batch.targets for metric in policy.metrics)
+    series = tuple(
         SeriesQuality(target=target, metric=metric, verdict=Verdict.FAIL, checks=(check,)) for target, metric in asked
     )
+    return _report(batch, policy, now, series, started, problems)
 
 
-def _targets(batch: MetricBatch) -> dict[str, None]:
-    return dict.fromkeys(one.target for one in batch.series)
-
-
-def _completed(batch: MetricBatch, policy: Policy) -> MetricBatch:
+def completed(batch: MetricBatch, policy: Policy) -> MetricBatch:
     """The batch with a failed status for every series the policy needs and the batch does not speak of."""
     spoken = {(one.target, one.metric) for one in batch.series}
     missing = tuple(
@@ -148,40 +248,8 @@ def _completed(batch: MetricBatch, policy: Policy) -> MetricBatch:
             period_seconds=config.period_seconds,
             messages=("the batch does not speak of this series",),
         )
-        for target in _targets(batch)
+        for target in batch.targets
         for metric, config in policy.metrics.items()
         if (target, metric) not in spoken
     )
     return batch.model_copy(update={"series": batch.series + missing}) if missing else batch
-
-
-def _reference_problems(batch: MetricBatch, policy: Policy) -> tuple[str, ...]:
-    """Where a batch's reference does not fit the policy it is judged for."""
-    problems = []
-    if batch.policy != policy.name:
-        problems.append(f"the batch was pulled for policy {batch.policy}; this is policy {policy.name}")
-    seen = {one.metric: one for one in batch.series}
-    for metric, status in seen.items():
-        config = policy.metrics.get(metric)
-        if config is None:
-            problems.append(f"the batch was asked for {metric}, which is no metric of policy {policy.name}")
-        elif (status.period_seconds, status.expected_points) != (config.period_seconds, config.expected_points):
-            problems.append(
-                f"{metric} was asked for {status.expected_points} points of {status.period_seconds} s; "
-                f"the policy now says {config.expected_points} of {config.period_seconds} s"
-            )
-        elif batch.units.get(metric, "") != config.unit:
-            problems.append(f"{metric} came in unit {batch.units.get(metric, '')!r}; the policy says {config.unit!r}")
-    return tuple(problems)
-
-
-def _row_problems(frame: pd.DataFrame, batch: MetricBatch) -> tuple[str, ...]:
-    from setpoint.quality.summary import strangers
-
-    problems = []
-    if len(frame) != batch.rows:
-        problems.append(f"the frame has {len(frame)} rows; the batch was written with {batch.rows}")
-    strange = strangers(frame, batch)
-    if strange.rows:
-        problems.append(f"{strange.rows} rows are of series nobody asked for, such as {', '.join(strange.examples)}")
-    return tuple(problems)

@@ -7,14 +7,29 @@ check                 holds when                                            when
                       many points as it said                                partial: degraded
 ``order``             no point is older than the one before it              fail
 ``duplicates``        no period has two points                              fail
+``nulls``             at most ``max_nulls`` of the points have no value     degraded
+                      or no time
 ``finite``            no point is infinite                                  fail
-``window``            no point is outside the window asked for              fail
+``window``            no point is from before the window asked for          fail
+``settle``            no point is from after the window's end, within       fail
+                      the settle offset
 ``future``            no point is more than a period later than the pull    fail
 ``freshness``         the newest point is not older than ``max_age``        fail
 ``coverage``          at least ``full_coverage`` of the periods have a      below ``min_coverage``: fail;
                       point; a null point is none                           between the two: degraded
+``gap``               no two points are more than ``max_gap`` apart         degraded
 ``range``             every point lies in ``between``                       fail
-``zero_guard``        no point is zero (where the policy guards)            all zero: fail; some: degraded
+``zero_guard``        no point is zero (where the policy, or the past,      all zero: fail; some: degraded
+                      does not know zeros)
+``newest_spike``      the newest point, alone, is not ``newest_spike``      degraded
+                      times above or below the median
+``spikes``            no lone point is ``max_spike`` times above the        degraded
+                      median, and none as many times below it
+``stuck``             the value moves, as it did in the past                degraded
+``fall``              the median is at least the last accepted one          degraded
+                      divided by ``max_fall``
+``rise``              the median is at most ``max_rise`` times the last     degraded
+                      accepted one
 ====================  ====================================================  ==========================================
 
 A zero is how an outage often reads (a source that answers 0 with HTTP 200), and each one counts as "below" when a rule
@@ -26,166 +41,301 @@ A series without any point fails ``freshness`` and ``coverage``: nothing is made
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from setpoint.model import Check, Completeness, Verdict
+from setpoint.model import Check, Completeness, UtcDatetime, Verdict
+from setpoint.quality import words
+from setpoint.quality.words import Row, Words
 
-Row = dict[str, Any]
-"""One row of the summary."""
+if TYPE_CHECKING:
+    from setpoint.policy.schema import Policy
+
+Bound = Callable[["Policy", str], float | None]
+"""What a metric's policy allows; ``None`` turns the check off."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """One check of a series.
 
-    It holds when ``column`` of the summary is at most the series' own limit, which is in the column ``limit``. Without
-    a ``limit``, ``column`` counts what must not be there, and the rule holds when it is 0.
+    It holds when ``column`` of the summary is at most ``bound`` (at least, with ``side="least"``) of the series'
+    metric; or at most what is in the column ``limit``, when the limit is each series' own.
     """
 
     name: str
     column: str
-    limit: str | None
-    observed: Callable[[Row], str]
-    allowed: Callable[[Row], str]
+    observed: Words
+    allowed: Callable[[Row, float], str]
+    """What would have held, from the row and its limit."""
+    means: str
+    """What it asks for, in a sentence with the limit as ``{limit}``."""
+    bound: Bound = lambda policy, metric: 0.0
+    side: Literal["most", "least"] = "most"
+    limit: str | None = None
+    keys: tuple[str, ...] = ()
+    """The keys of the policy's ``quality`` section that set the limit."""
     severity: Callable[[Row], Verdict] = lambda row: Verdict.FAIL
     """What a series that breaks the rule becomes."""
     mildest: Verdict = Verdict.FAIL
     """The least a series that breaks the rule becomes; what a check that holds carries."""
 
-    def check(self, row: Row, held: bool) -> Check:
+    def check(self, row: Row, limit: float, held: bool, offending: tuple[UtcDatetime, ...] = ()) -> Check:
         """The rule's result for one series, with the numbers."""
         severity = self.mildest if held else self.severity(row)
-        return _check(self.name, held, severity, self.observed(row), self.allowed(row))
+        return _check(
+            self.name,
+            held,
+            severity,
+            self.observed(row),
+            self.allowed(row, limit),
+            _plain(row[self.column]),
+            _plain(row[self.limit] if self.limit else limit),
+            offending,
+        )
 
 
-@lru_cache(maxsize=4096)
-def _check(expectation: str, held: bool, severity: Verdict, observed: str, allowed: str) -> Check:
+def degraded(row: Row) -> Verdict:
+    """Usable, but not clean."""
+    return Verdict.DEGRADED
+
+
+_NO_NUMBER = 1e18
+"""Beyond it, a number stands for "none" or "no limit"."""
+
+
+def _plain(number: float) -> float | None:
+    return float(number) if abs(number) < _NO_NUMBER else None
+
+
+@lru_cache(maxsize=8192)
+def _check(
+    expectation: str,
+    held: bool,
+    severity: Verdict,
+    observed: str,
+    allowed: str,
+    number: float | None,
+    limit: float | None,
+    offending: tuple[UtcDatetime, ...],
+) -> Check:
     """A check; most series of a fleet share theirs, so equal ones are one object."""
-    return Check(expectation=expectation, held=held, severity=severity, observed=observed, allowed=allowed)
+    return Check(
+        expectation=expectation,
+        held=held,
+        severity=severity,
+        observed=observed,
+        allowed=allowed,
+        number=number,
+        limit=limit,
+        offending=offending,
+    )
 
 
-def _points(count: int, what: str) -> str:
-    return f"{count} {'point' if count == 1 else 'points'} {what}"
+def _none(what: str) -> Callable[[Row, float], str]:
+    return lambda row, limit: words.points(0, what)
 
 
-def _none(what: str) -> Callable[[Row], str]:
-    return lambda row: _points(0, what)
+def _seconds_of(what: str) -> Callable[[Row, float], str]:
+    return lambda row, limit: f"at most {words.seconds(limit)} {what}"
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s".replace(".0 s", " s")
-
-
-def _source(row: Row) -> str:
-    words = row["source"]
-    if row["announced"] != row["points"]:
-        words += f", announced {row['announced']} points and gave {row['points']}"
-    return "; ".join((words, *row["messages"]))
-
-
-def _age(row: Row) -> str:
-    if not row["finite"]:
-        return "no point"
-    return f"newest point {_seconds(row['age_seconds'])} old"
-
-
-def _coverage(row: Row) -> str:
-    words = f"{row['filled']} of {row['expected']} periods have a point ({row['coverage']:.1%})"
-    missing = [f"{row['nulls']} null"] if row["nulls"] else []
-    if row["longest_gap"]:
-        missing.append(f"longest gap {_seconds(row['longest_gap'] * row['period_seconds'])}")
-    why = row["messages"] if not row["points"] else ()  # what the source says of an empty answer explains it
-    return "; ".join((", ".join((words, *missing)), *why))
-
-
-def _range(row: Row) -> str:
-    if not row["finite"]:
-        return "no point"
-    return f"{_points(row['beyond'], 'outside')}, lowest {row['minimum']:g}, highest {row['maximum']:g}"
-
-
-def _allowed_range(row: Row) -> str:
-    if row["low"] == float("-inf"):
-        return "any value"
+def _allowed_range(row: Row, limit: float) -> str:
     return f"{row['low']:g} to {row['high']:g}"
 
 
-def _zeros(row: Row) -> str:
-    newest = f", the newest {row['trailing_zeros']} in a row" if row["zeros"] else ""
-    return f"{row['zeros']} of {row['finite']} points zero{newest}"
+def _allowed_standing(row: Row, limit: float) -> str:
+    if row["standing_allowed"] > _NO_NUMBER:
+        return "any number, until it is known that the value moves"
+    return f"at most {words.points(row['standing_allowed'], 'in a row with the same value')}"
+
+
+def _source_severity(row: Row) -> Verdict:
+    partial = row["source"] == Completeness.PARTIAL.value and row["announced"] == row["points"]
+    return Verdict.DEGRADED if partial else Verdict.FAIL
 
 
 RULES: tuple[Rule, ...] = (
     Rule(
         "source",
         "untold",
-        None,
-        _source,
-        lambda row: "complete, with every point announced",
-        lambda row: (
-            Verdict.DEGRADED
-            if row["source"] == Completeness.PARTIAL.value and row["announced"] == row["points"]
-            else Verdict.FAIL
-        ),
-        Verdict.DEGRADED,
+        words.source,
+        lambda row, limit: "complete, with every point announced",
+        "The source called its answer complete, and gave as many points as it said.",
+        severity=_source_severity,
+        mildest=Verdict.DEGRADED,
     ),
     Rule(
         "order",
         "out_of_order",
-        None,
-        lambda row: _points(row["out_of_order"], "older than the one before"),
+        words.counted("out_of_order", "older than the one before"),
         _none("out of order"),
+        "No point is older than the one before it.",
     ),
     Rule(
         "duplicates",
         "duplicates",
-        None,
-        lambda row: _points(row["duplicates"], "in a period that has one already"),
-        lambda row: f"1 point in each period of {row['period_seconds']} s",
+        words.counted("duplicates", "in a period that has one already"),
+        lambda row, limit: f"1 point in each period of {row['period_seconds']} s",
+        "No period has two points.",
     ),
-    Rule("finite", "infinite", None, lambda row: _points(row["infinite"], "infinite"), _none("infinite")),
+    Rule(
+        "nulls",
+        "null_share",
+        words.nulls,
+        lambda row, limit: f"at most {limit:.1%} of the points",
+        "At most {limit} of the points (a share) have no value or no time.",
+        bound=lambda policy, metric: policy.quality_of(metric).max_nulls,
+        keys=("max_nulls",),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "finite",
+        "infinite",
+        words.counted("infinite", "infinite"),
+        _none("infinite"),
+        "No point is infinite.",
+    ),
     Rule(
         "window",
         "outside",
-        None,
-        lambda row: _points(row["outside"], "outside the window"),
+        words.counted("outside", "from before the window"),
         _none("outside the window"),
+        "No point is from before the window that was asked for.",
+    ),
+    Rule(
+        "settle",
+        "unsettled",
+        words.counted("unsettled", "from after the window's end, where values still change"),
+        _none("after the window's end"),
+        "No point is from after the window's end, where values may still change.",
     ),
     Rule(
         "future",
         "future",
-        None,
-        lambda row: _points(row["future"], "in the future"),
-        lambda row: f"at most {row['period_seconds']} s (one period) after the pull",
+        words.counted("future", "in the future"),
+        lambda row, limit: f"at most {row['period_seconds']} s (one period) after the pull",
+        "No point is more than one period later than the pull.",
     ),
     Rule(
         "freshness",
         "age_seconds",
-        "max_age_seconds",
-        _age,
-        lambda row: f"at most {_seconds(row['max_age_seconds'])} old",
+        words.age,
+        _seconds_of("old"),
+        "The newest point is at most {limit} seconds old at the pull.",
+        bound=lambda policy, metric: policy.max_age_of(metric).total_seconds(),
+        keys=("max_age",),
     ),
     Rule(
         "coverage",
-        "full_coverage",
         "coverage",
-        _coverage,
-        lambda row: f"at least {row['full_coverage']:.1%} of the periods (below {row['min_coverage']:.1%} it fails)",
-        lambda row: Verdict.FAIL if row["coverage"] < row["min_coverage"] else Verdict.DEGRADED,
-        Verdict.DEGRADED,
+        words.coverage,
+        lambda row, limit: f"at least {limit:.1%} of the periods (below {row['min_coverage']:.1%} it fails)",
+        "At least {limit} of the window's periods (a share) have a point.",
+        bound=lambda policy, metric: policy.quality_of(metric).full_coverage,
+        side="least",
+        keys=("full_coverage", "min_coverage"),
+        severity=lambda row: Verdict.FAIL if row["coverage"] < row["min_coverage"] else Verdict.DEGRADED,
+        mildest=Verdict.DEGRADED,
     ),
-    Rule("range", "beyond", None, _range, _allowed_range),
+    Rule(
+        "gap",
+        "gap_seconds",
+        words.gap,
+        _seconds_of("without a point"),
+        "No two points in a row have more than {limit} seconds without a point between them.",
+        bound=lambda policy, metric: policy.max_gap_of(metric).total_seconds(),
+        keys=("max_gap", "max_age"),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "range",
+        "beyond",
+        words.value_range,
+        _allowed_range,
+        "Every point lies between the lowest and the highest value there can be.",
+        bound=lambda policy, metric: None if policy.quality_of(metric).between is None else 0.0,
+        keys=("between",),
+    ),
     Rule(
         "zero_guard",
         "guarded_zeros",
-        None,
-        _zeros,
-        lambda row: "0 points zero" if row["zero_guard"] else "any number of zeros",
-        lambda row: Verdict.FAIL if row["zeros"] == row["finite"] else Verdict.DEGRADED,
-        Verdict.DEGRADED,
+        words.zeros,
+        lambda row, limit: "0 points zero",
+        "No point is zero, where zero is how an outage reads.",
+        bound=lambda policy, metric: None if policy.quality_of(metric).zero_guard is False else 0.0,
+        keys=("zero_guard",),
+        severity=lambda row: Verdict.FAIL if row["zeros"] == row["finite"] else Verdict.DEGRADED,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "newest_spike",
+        "newest_times",
+        words.newest_spike,
+        lambda row, limit: f"the newest point alone at most {limit:g}x above or below the median",
+        "The newest point is not alone {limit} times above or below the median of its window.",
+        bound=lambda policy, metric: policy.quality_of(metric).newest_spike,
+        keys=("newest_spike",),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "spikes",
+        "wild",
+        words.wild,
+        lambda row, limit: "no point as far from the median as max_spike",
+        "No lone point is max_spike times above the median of its window, and none as many times below it.",
+        bound=lambda policy, metric: None if policy.quality_of(metric).max_spike is None else 0.0,
+        keys=("max_spike",),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "stuck",
+        "standing_judged",
+        words.standing,
+        _allowed_standing,
+        "The newest points do not stand still longer than they ever did.",
+        bound=lambda policy, metric: policy.quality_of(metric).stuck_after,
+        limit="standing_allowed",
+        keys=("stuck_after",),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "fall",
+        "fell_times",
+        words.fell,
+        lambda row, limit: f"at most {limit:g}x below the last accepted median",
+        "The median is at most {limit} times below that of the last accepted batch.",
+        bound=lambda policy, metric: policy.quality_of(metric).max_fall,
+        keys=("max_fall", "history_for"),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "rise",
+        "rose_times",
+        words.rose,
+        lambda row, limit: f"at most {limit:g}x above the last accepted median",
+        "The median is at most {limit} times above that of the last accepted batch.",
+        bound=lambda policy, metric: policy.quality_of(metric).max_rise,
+        keys=("max_rise", "history_for"),
+        severity=degraded,
+        mildest=Verdict.DEGRADED,
     ),
 )
 """Every check of a series, in the order reports show them."""
+
+
+def bounds_of(policy: Policy, metrics: tuple[str, ...]) -> Mapping[str, Mapping[str, float]]:
+    """By rule and metric: the limit; a metric for which the rule is off is left out."""
+    limits = {rule.name: {metric: rule.bound(policy, metric) for metric in metrics} for rule in RULES}
+    return {
+        name: {metric: limit for metric, limit in of_rule.items() if limit is not None}
+        for name, of_rule in limits.items()
+    }

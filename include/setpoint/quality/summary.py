@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from setpoint.model import Completeness, MetricBatch, SeriesStatus
-from setpoint.signals.aggregate import periods_of
-from setpoint.signals.locate import NOWHERE, Integers, microseconds, row_series, row_slots, row_times
+from setpoint.model import Completeness, MetricBatch, SeriesHistory
+from setpoint.quality.limits import ByMetric, Limits, limits_of
+from setpoint.quality.memory import past_columns
+from setpoint.quality.timing import timing_of
+from setpoint.quality.values import spread_of
+from setpoint.signals.locate import NO_TIME, Block, Key, SeriesRows, microseconds
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
 
-_US = 1e6
+_COUNTS = (
+    "finite", "infinite", "nulls", "out_of_order", "outside", "unsettled", "future", "duplicates", "filled",
+    "longest_gap", "inner_gap", "beyond", "zeros", "trailing_zeros", "standing", "longest_run", "wild",
+)  # fmt: skip
+_NUMBERS = ("minimum", "maximum", "median", "spread", "newest_times", "newest", "newest_us")
 
 
-@dataclass(frozen=True)
-class Strangers:
-    """Rows of the frame that belong to no series asked for."""
-
-    rows: int
-    examples: tuple[str, ...]
+def keys_of(batch: MetricBatch) -> list[Key]:
+    """The series a batch was asked for, in its order."""
+    return [(one.target, one.metric) for one in batch.series]
 
 
-def summarise(frame: pd.DataFrame, batch: MetricBatch, policy: Policy) -> pd.DataFrame:
+def summarise(
+    frame: pd.DataFrame,
+    batch: MetricBatch,
+    policy: Policy,
+    history: Iterable[SeriesHistory] = (),
+    rows: SeriesRows | None = None,
+) -> pd.DataFrame:
     """One row for each series the batch was asked for, in the batch's order.
 
     A *point* is a row of the frame; one that is null or infinite counts as missing wherever points count as data. A
@@ -36,181 +44,85 @@ def summarise(frame: pd.DataFrame, batch: MetricBatch, policy: Policy) -> pd.Dat
 
     - ``target``, ``metric``; ``source`` (the source's word), ``announced`` (the points it said it gave), ``messages``;
       ``untold`` (1 when the source called its answer incomplete or gave other points than announced, else 0);
-    - ``points``, ``finite``, ``infinite``, ``nulls`` (without a value or a time), ``duplicates`` (in a period that has
-      one already), ``out_of_order`` (older than the point before), ``future`` (more than one period later than the
-      pull), ``outside`` (elsewhere outside the window);
-    - ``age_seconds`` of the newest finite point at the pull (infinite without one), ``max_age_seconds``;
-    - ``period_seconds``, ``filled`` and ``expected`` periods, ``coverage``, ``min_coverage``, ``full_coverage``,
-      ``longest_gap`` (periods in a row without a point);
-    - ``minimum``, ``maximum`` (NaN without a point), ``low``, ``high`` (the policy's ``between``, infinite without
-      one), ``beyond`` (points outside it);
-    - ``zeros``, ``trailing_zeros`` (newest points in a row that are zero), ``zero_guard``, ``guarded_zeros`` (``zeros``
-      where the policy guards against them, else 0).
+    - ``points``, ``finite``, ``infinite``, ``nulls`` (without a value or a time), ``null_share``, ``duplicates`` (in a
+      period that has one already), ``out_of_order`` (older than the point before), ``future`` (more than one period
+      later than the pull), ``unsettled`` (after the window's end), ``outside`` (before the window);
+    - ``age_seconds`` of the newest finite point at the pull (infinite without one);
+    - ``start_us`` of the window, ``future_us`` (a later point is from the future), both in microseconds since the Unix
+      epoch; ``period_seconds``, ``filled`` and ``expected`` periods, ``coverage``, ``min_coverage``, ``gap_seconds``
+      (the longest time without a point between two points), ``longest_gap`` (periods in a row without a point, the
+      window's ends included);
+    - ``minimum``, ``maximum``, ``median``, ``spread`` (1.4826 times the median absolute deviation), ``newest`` (all NaN
+      without a point), ``low`` and ``high`` (the ends of ``between``), ``beyond`` (points outside);
+    - ``zeros``, ``trailing_zeros`` (newest points in a row that are zero), ``standing`` (newest points in a row with
+      the very same value), ``longest_run`` (most points in a row with one value), ``newest_times`` (how far the newest
+      point alone stands out), ``wild`` (points that stand out as no measurement does);
+    - what the past makes of it: see :func:`setpoint.quality.memory.past_columns`.
 
     :param frame: the long form, of the right columns and types; may be empty.
     :param batch: the reference; ``batch.pulled_at`` is the moment ages are taken at.
+    :param history: what is remembered of the series; of those without, nothing is.
+    :param rows: the frame taken apart, when that was done already.
     """
-    keys = [(one.target, one.metric) for one in batch.series]
-    metrics = dict.fromkeys(metric for _, metric in keys)
-    periods = {metric: periods_of(policy, metric, batch) for metric in metrics}
-    series = row_series(frame, keys)
-    times = row_times(frame)
-    rows = _Rows(
-        count=len(keys),
-        series=series,
-        times=times,
-        values=frame["value"].to_numpy(dtype=np.float64),
-        slots=row_slots(times, series, keys, periods),
-        timed=frame["timestamp"].notna().to_numpy(),
-    )
-    table = _limits(batch.series, policy)
-    period_us = np.array([periods[metric].seconds * 1_000_000 for _, metric in keys], dtype=np.int64)
-    _count_points(table, rows, microseconds(batch.pulled_at), period_us)
-    _measure_time(table, rows, microseconds(batch.pulled_at))
-    _measure_values(table, rows)
+    rows = SeriesRows(frame, keys_of(batch)) if rows is None else rows
+    by_metric = ByMetric(batch)
+    table = _asked(batch, policy, by_metric)
+    limits = limits_of(batch, policy, by_metric)
+    table |= {name: getattr(limits, name) for name in ("start_us", "future_us", "low", "high")}
+    table |= _measured(rows, limits)
+    table["points"] = rows.counts
+    told = (table["source"] == Completeness.COMPLETE.value) & (table["announced"] == table["points"])
+    table["untold"] = (~told).astype(np.int64)
+    table["null_share"] = table["nulls"] / np.maximum(table["points"], 1)
+    table["age_seconds"] = (microseconds(batch.pulled_at) - table.pop("newest_us")) / 1e6
+    table["coverage"] = table["filled"] / table["expected"]
+    table["gap_seconds"] = table["inner_gap"] * table["period_seconds"]
+    table |= past_columns(table, batch, policy, history, by_metric)
+    return pd.DataFrame(table)
+
+
+def _asked(batch: MetricBatch, policy: Policy, by_metric: ByMetric) -> dict[str, Any]:
+    series = batch.series
+    return {
+        "target": np.array([one.target for one in series], dtype=np.object_),
+        "metric": np.array([one.metric for one in series], dtype=np.object_),
+        "source": np.array([one.status.value for one in series], dtype=np.object_),
+        "announced": np.array([one.points for one in series], dtype=np.int64),
+        "messages": [one.messages for one in series],
+        "period_seconds": np.array([one.period_seconds for one in series], dtype=np.int64),
+        "min_coverage": by_metric.each(lambda metric: policy.quality_of(metric).min_coverage, np.float64),
+        "expected": by_metric.each(lambda metric: policy.metrics[metric].expected_points, np.int64),
+    }
+
+
+def _measured(rows: SeriesRows, limits: Limits) -> dict[str, Any]:
+    count = len(rows.counts)
+    table: dict[str, Any] = {name: np.zeros(count, dtype=np.int64) for name in _COUNTS}
+    table |= {name: np.full(count, np.nan) for name in _NUMBERS}
+    # What a series without a row has.
+    table["longest_gap"][:] = limits.expected
+    table["newest_times"][:] = 1.0
+    table["newest_us"][:] = -np.inf
+    for block in rows.blocks():
+        for name, values in _of_block(block, limits.of(block.series)).items():
+            table[name][block.series] = values
     return table
 
 
-def strangers(frame: pd.DataFrame, batch: MetricBatch) -> Strangers:
-    """The rows of targets or metrics that nobody asked for, with up to three examples by name."""
-    series = row_series(frame, [(one.target, one.metric) for one in batch.series])
-    strange = frame.loc[series == NOWHERE, ["target", "metric"]]
-    examples = strange.drop_duplicates().head(3)
-    return Strangers(
-        len(strange), tuple(f"{metric} of {target!r}" for target, metric in examples.itertuples(index=False))
-    )
-
-
-@dataclass(frozen=True)
-class _Periods:
-    """Distinct periods, in order: the series and the number of each, and how many each series has."""
-
-    series: Integers
-    slots: Integers
-    count: Integers
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The frame's rows as arrays, in the frame's own order, and how to count them by series."""
-
-    count: int
-    series: Integers
-    times: Integers
-    values: npt.NDArray[np.float64]
-    slots: Integers
-    timed: npt.NDArray[np.bool_]
-
-    def tally(self, mask: npt.NDArray[np.bool_]) -> Integers:
-        """How many rows of each series a mask picks."""
-        return np.bincount(self.series[mask & (self.series != NOWHERE)], minlength=self.count)
-
-    def periods(self, mask: npt.NDArray[np.bool_]) -> _Periods:
-        """The periods in which the rows a mask picks lie, each once."""
-        inside = mask & (self.slots != NOWHERE)
-        width = self.slots.max(initial=0) + 1
-        # Sorted and compared: np.unique hashes integers, which takes fifty times as long here.
-        numbers = np.sort(self.series[inside] * width + self.slots[inside])
-        first = np.diff(numbers, prepend=NOWHERE) != 0
-        series, slots = np.divmod(numbers[first], width)
-        return _Periods(series, slots, np.bincount(series, minlength=self.count))
-
-    @property
-    def finite(self) -> npt.NDArray[np.bool_]:
-        return np.isfinite(self.values) & self.timed
-
-
-def _limits(series: Sequence[SeriesStatus], policy: Policy) -> pd.DataFrame:
-    quality = {metric: policy.quality_of(metric) for metric in {one.metric for one in series}}
-    between = {name: config.between or (-np.inf, np.inf) for name, config in quality.items()}
-    return pd.DataFrame(
-        {
-            "target": [one.target for one in series],
-            "metric": [one.metric for one in series],
-            "source": [one.status.value for one in series],
-            "announced": np.array([one.points for one in series], dtype=np.int64),
-            "messages": [one.messages for one in series],
-            "period_seconds": np.array([one.period_seconds for one in series], dtype=np.int64),
-            "expected": np.array([policy.metrics[one.metric].expected_points for one in series], dtype=np.int64),
-            "max_age_seconds": np.array(
-                [policy.max_age_of(one.metric).total_seconds() for one in series], dtype=np.float64
-            ),
-            "min_coverage": np.array([quality[one.metric].min_coverage for one in series], dtype=np.float64),
-            "full_coverage": np.array([quality[one.metric].full_coverage for one in series], dtype=np.float64),
-            "low": np.array([between[one.metric][0] for one in series], dtype=np.float64),
-            "high": np.array([between[one.metric][1] for one in series], dtype=np.float64),
-            "zero_guard": np.array([quality[one.metric].zero_guard for one in series], dtype=np.bool_),
-        }
-    )
-
-
-def _count_points(table: pd.DataFrame, rows: _Rows, pulled_at: int, period_us: Integers) -> None:
-    # One more period at the end, for NOWHERE.
-    latest = np.append(pulled_at + period_us, 0)[rows.series]
-    future = rows.timed & (rows.times > latest)
-    table["points"] = rows.tally(np.ones(len(rows.series), dtype=np.bool_))
-    told = (table["source"] == Completeness.COMPLETE.value) & (table["announced"] == table["points"])
-    table["untold"] = (~told).astype(np.int64)
-    table["nulls"] = rows.tally(np.isnan(rows.values) | ~rows.timed)
-    table["infinite"] = rows.tally(np.isinf(rows.values))
-    table["future"] = rows.tally(future)
-    table["outside"] = rows.tally(rows.timed & (rows.slots == NOWHERE) & ~future)
-    table["out_of_order"] = _out_of_order(rows)
-    table["duplicates"] = rows.tally(rows.timed & (rows.slots != NOWHERE)) - rows.periods(rows.timed).count
-
-
-def _out_of_order(rows: _Rows) -> Integers:
-    """Rows older than the row of the same series right before them."""
-    known = rows.timed & (rows.series != NOWHERE)
-    order = np.argsort(rows.series[known], kind="stable")
-    series, times = rows.series[known][order], rows.times[known][order]
-    back = (np.diff(times) < 0) & (np.diff(series) == 0)
-    return np.bincount(series[1:][back], minlength=rows.count)
-
-
-def _measure_time(table: pd.DataFrame, rows: _Rows, pulled_at: int) -> None:
-    finite = rows.finite & (rows.series != NOWHERE)
-    newest = np.full(rows.count, -np.inf)
-    np.maximum.at(newest, rows.series[finite], rows.times[finite].astype(np.float64))
-    table["age_seconds"] = (pulled_at - newest) / _US
-    filled = rows.periods(finite)
-    table["filled"] = filled.count
-    table["coverage"] = table["filled"] / table["expected"]
-    table["longest_gap"] = _longest_gap(filled, table["expected"].to_numpy())
-
-
-def _longest_gap(filled: _Periods, expected: Integers) -> Integers:
-    """The most periods in a row without a point, the window's two ends included."""
-    numbers = np.arange(len(expected), dtype=np.int64)
-    # A period before the first and one after the last count as filled: what lies between two filled ones is a gap.
-    series = np.concatenate([numbers, filled.series, numbers])
-    slots = np.concatenate([np.full(len(expected), -1), filled.slots, expected])
-    order = np.lexsort((slots, series))
-    series, slots = series[order], slots[order]
-    same = np.diff(series) == 0
-    longest = np.zeros(len(expected), dtype=np.int64)
-    np.maximum.at(longest, series[1:][same], np.diff(slots)[same] - 1)
-    return longest
-
-
-def _measure_values(table: pd.DataFrame, rows: _Rows) -> None:
-    finite = rows.finite & (rows.series != NOWHERE)
-    series, values = rows.series[finite], rows.values[finite]
-    lowest, highest = np.full(rows.count, np.inf), np.full(rows.count, -np.inf)
-    np.minimum.at(lowest, series, values)
-    np.maximum.at(highest, series, values)
-    table["minimum"] = np.where(np.isfinite(lowest), lowest, np.nan)
-    table["maximum"] = np.where(np.isfinite(highest), highest, np.nan)
-    beyond = (values < table["low"].to_numpy()[series]) | (values > table["high"].to_numpy()[series])
-    table["beyond"] = np.bincount(series[beyond], minlength=rows.count)
-    table["zeros"] = np.bincount(series[values == 0], minlength=rows.count)
-    table["finite"] = np.bincount(series, minlength=rows.count)
-    table["trailing_zeros"] = _trailing_zeros(series, rows.times[finite], values, rows.count)
-    table["guarded_zeros"] = np.where(table["zero_guard"], table["zeros"], 0)
-
-
-def _trailing_zeros(series: Integers, times: Integers, values: npt.NDArray[np.float64], count: int) -> Integers:
-    """The newest points in a row that are zero."""
-    later = np.full(count, np.iinfo(np.int64).min)
-    np.maximum.at(later, series[values != 0], times[values != 0])
-    return np.bincount(series[(values == 0) & (times > later[series])], minlength=count)
+def _of_block(block: Block, limits: Limits) -> Mapping[str, Any]:
+    timed = block.times != NO_TIME
+    finite = np.isfinite(block.values) & timed
+    nulls, infinite = np.zeros_like(block.counts), np.zeros_like(block.counts)
+    if not finite.all():
+        infinite = np.isinf(block.values).sum(axis=1)
+        number = np.isnan(block.values) | ~timed
+        nulls = number.sum(axis=1) - (block.times.shape[1] - block.counts)
+    newest = np.where(finite, block.times, NO_TIME).max(axis=1)
+    return {
+        "finite": finite.sum(axis=1),
+        "infinite": infinite,
+        "nulls": nulls,
+        "newest_us": np.where(newest == NO_TIME, -np.inf, newest.astype(np.float64)),
+        **vars(timing_of(block, finite, limits)),
+        **vars(spread_of(block, finite, limits)),
+    }
