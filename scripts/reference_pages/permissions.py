@@ -12,6 +12,8 @@ NARROWABLE = {
     "autoscaling:SetDesiredCapacity": (
         "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:*:autoScalingGroupName/storefront-*"
     ),
+    "s3:GetObject": "arn:aws:s3:::storefront-metrics/metrics/*",
+    "s3:ListBucket": "arn:aws:s3:::storefront-metrics",
     "sqs": "arn:aws:sqs:eu-west-1:123456789012:setpoint-events",
 }
 """Actions, or whole services, that IAM can limit to resources; the others take ``*`` only."""
@@ -40,7 +42,7 @@ def permissions_page() -> str:
         "The connection a policy names (`targets.connection`) needs what its metrics, its targets and its queue need.",
         *parts,
         "## One IAM policy for everything built in",
-        "Put your account, region, groups and queue in the place of the examples. What describes or gets takes `*` "
+        "Put your account, region, groups, buckets and queue in the place of the examples. What describes or gets takes `*` "
         "only: IAM cannot narrow it.",
         _iam(everything),
         "## One that can change nothing",

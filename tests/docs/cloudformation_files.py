@@ -109,6 +109,10 @@ class _Resolver:
                 return arn("lambda", f"function:{own['FunctionName']}")
             case "AWS::Lambda::Function", "Ref":
                 return str(own["FunctionName"])
+            case "AWS::S3::Bucket", "Ref":
+                return str(own["BucketName"])
+            case "AWS::KinesisFirehose::DeliveryStream", "Arn":
+                return arn("firehose", f"deliverystream/{own['DeliveryStreamName']}")
             case "AWS::IAM::Role", "Arn":
                 return arn("iam", f"role/{own['RoleName']}", region="")
             case "AWS::Logs::LogGroup", "Arn":

@@ -22,6 +22,8 @@ PARAMETERS: Mapping[str, Any] = {
     "LogGroupName": "/storefront/web",
     "FilterPattern": "?ERROR ?FATAL",
     "MonthlyLimitUsd": 500,
+    "StreamBucketName": "metrics-example",
+    "StreamedNamespace": "AWS/EC2",
     "RoleName": "airflow",
     "Groups": "web-*",
 }
@@ -36,6 +38,8 @@ VARIABLES: Mapping[str, Any] = {
     "log_group_name": "/storefront/web",
     "filter_pattern": "?ERROR ?FATAL",
     "monthly_limit_usd": 500,
+    "stream_bucket_name": "metrics-example",
+    "streamed_namespace": "AWS/EC2",
     "role_name": "airflow",
     "groups": "web-*",
 }

@@ -109,6 +109,52 @@ def _bucket(own: Mapping[str, Any]) -> Iterator[Said]:
     access = _renamed(_ACCESS, own["PublicAccessBlockConfiguration"])
     yield "aws_s3_bucket_public_access_block", {"bucket": name, **access}
     yield "aws_s3_bucket_notification", {"bucket": name, "eventbridge": told}
+    if "LifecycleConfiguration" in own:
+        rules = [
+            {
+                "id": one["Id"],
+                "status": one["Status"],
+                "filter": [{}],
+                "expiration": [{"days": one["ExpirationInDays"]}],
+            }
+            for one in own["LifecycleConfiguration"]["Rules"]
+        ]
+        yield "aws_s3_bucket_lifecycle_configuration", {"bucket": name, "rule": rules}
+
+
+def _delivery_stream(own: Mapping[str, Any]) -> Iterator[Said]:
+    assert own["DeliveryStreamType"] == "DirectPut"  # Terraform's default
+    place = own["ExtendedS3DestinationConfiguration"]
+    yield (
+        "aws_kinesis_firehose_delivery_stream",
+        {
+            "name": own["DeliveryStreamName"],
+            "destination": "extended_s3",
+            "extended_s3_configuration": [
+                {
+                    "role_arn": place["RoleARN"],
+                    "bucket_arn": place["BucketARN"],
+                    "prefix": place["Prefix"],
+                    "buffering_interval": place["BufferingHints"]["IntervalInSeconds"],
+                    "buffering_size": place["BufferingHints"]["SizeInMBs"],
+                    "compression_format": place["CompressionFormat"],
+                }
+            ],
+        },
+    )
+
+
+def _metric_stream(own: Mapping[str, Any]) -> Iterator[Said]:
+    yield (
+        "aws_cloudwatch_metric_stream",
+        {
+            "name": own["Name"],
+            "firehose_arn": own["FirehoseArn"],
+            "role_arn": own["RoleArn"],
+            "output_format": own["OutputFormat"],
+            "include_filter": [{"namespace": one["Namespace"]} for one in own["IncludeFilters"]],
+        },
+    )
 
 
 def _role(own: Mapping[str, Any]) -> Iterator[Said]:
@@ -209,6 +255,8 @@ TWINS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Said]]] = {
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::Events::Rule": _rule,
     "AWS::S3::Bucket": _bucket,
+    "AWS::KinesisFirehose::DeliveryStream": _delivery_stream,
+    "AWS::CloudWatch::MetricStream": _metric_stream,
     "AWS::IAM::Role": _role,
     "AWS::IAM::ManagedPolicy": _managed_policy,
     "AWS::Logs::LogGroup": _log_group,

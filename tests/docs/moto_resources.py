@@ -129,6 +129,43 @@ class Budget(_Made, CloudFormationModel):
         )
 
 
+class DeliveryStream(_Made, CloudFormationModel):
+    __module__ = _Made.__module__
+    kind = "AWS::KinesisFirehose::DeliveryStream"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._arn = ""
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> Any:
+        own = dict(cloudformation_json["Properties"])
+        made = cls(resource_name)
+        made._arn = boto3.client("firehose", region_name).create_delivery_stream(**own)["DeliveryStreamARN"]
+        return made
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        return attr == "Arn"
+
+    def get_cfn_attribute(self, attribute_name: str) -> str:
+        return self._arn
+
+
+class MetricStream(_Made, CloudFormationModel):
+    """moto's CloudWatch has no metric streams: what is asked for is kept, for the tests to look at."""
+
+    __module__ = _Made.__module__
+    kind = "AWS::CloudWatch::MetricStream"
+    asked: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @classmethod
+    def make(cls, own: dict[str, Any], region: str) -> None:
+        cls.asked[own["Name"]] = own
+
+
 # Whoever deployed a stack before has had moto remember the types it knew then.
 for _remembered in (parsing.get_model_map, parsing.get_name_type_map):
     _remembered.cache_clear()

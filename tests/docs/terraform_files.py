@@ -169,6 +169,10 @@ def _attribute(type_name: str, attribute: list[str], own: Mapping[str, Any]) -> 
             return arn("logs", f"log-group:{own['name']}")
         case "aws_s3_bucket", "id":
             return own["bucket"]
+        case "aws_s3_bucket", "arn":
+            return f"arn:aws:s3:::{own['bucket']}"
+        case "aws_kinesis_firehose_delivery_stream", "arn":
+            return arn("firehose", f"deliverystream/{own['name']}")
         case (_, ("name" | "function_name") as argument):
             return own[argument]
     raise LookupError(f"{type_name} gives no {'.'.join(attribute)} here")

@@ -20,6 +20,7 @@ from moto import mock_aws
 from setpoint.events import EVENTS
 from setpoint.events.intake import event_kinds, read_message
 from setpoint.sources import SOURCES
+from setpoint.sources.cloudwatch_stream import CloudWatchStreamSource, StreamMetric
 from setpoint.targets import TARGETS
 from setpoint_airflow.hooks.queue import PERMISSIONS
 
@@ -140,7 +141,7 @@ def admitted(service: str, source_arn: str) -> bool:
 def test_the_queue_lets_in_what_the_files_send_and_nothing_else(aws: Any) -> None:
     """Every rule and topic of every stack; not another account's, another region's, or another name's."""
     rules = client("events").list_rules()["Rules"]
-    assert len(rules) == 8
+    assert len(rules) == 9
     assert all(admitted("events.amazonaws.com", one["Arn"]) for one in rules)
     subscribed = client("sns").list_subscriptions()["Subscriptions"]
     topics = {one["TopicArn"] for one in subscribed if one["Endpoint"] == arn("sqs", "setpoint-events")}
@@ -293,10 +294,53 @@ def test_the_permissions_are_what_the_code_declares(aws: Any) -> None:
     """To look and to change, as sources and targets say, and what the doctor asks besides; nothing more."""
     targets = [TARGETS.load(name) for name in TARGETS]
     looking = {action for one in targets for action in one.read_permissions} | set(PERMISSIONS)
-    looking |= {action for name in SOURCES for action in SOURCES.load(name).permissions}
+    streamed = set(SOURCES.load("aws.cloudwatch_stream").permissions)
+    looking |= {action for name in SOURCES for action in SOURCES.load(name).permissions} - streamed
     changing = {action for one in targets for action in one.permissions} - looking
     assert actions("setpoint-look") == looking | {"sqs:GetQueueAttributes", "iam:SimulatePrincipalPolicy"}
     assert actions("setpoint-change") == changing
+    assert actions("setpoint-read-stream") == streamed
+
+
+def test_what_is_streamed_is_delivered_wakes_a_policy_and_is_read(queue: str) -> None:
+    """Through Firehose into the bucket; the source reads it there, and the rule tells the queue which object came."""
+    now = datetime.now(UTC)
+    firehose = client("firehose")
+    asked = moto_resources.MetricStream.asked["setpoint-metrics"]
+    described = firehose.describe_delivery_stream(DeliveryStreamName="setpoint-metrics")["DeliveryStreamDescription"]
+    assert (asked["FirehoseArn"], asked["OutputFormat"]) == (described["DeliveryStreamARN"], "json")
+    minute = int(now.timestamp()) // 60 * 60 - 60
+    point = {
+        "metric_stream_name": asked["Name"],
+        "account_id": ACCOUNT,
+        "region": REGION,
+        "namespace": "AWS/EC2",
+        "metric_name": "CPUUtilization",
+        "dimensions": {"AutoScalingGroupName": "web-tier"},
+        "timestamp": minute * 1000,
+        "value": {"count": 2.0, "sum": 90.0, "max": 50.0, "min": 40.0},
+        "unit": "Percent",
+    }
+    firehose.put_record(DeliveryStreamName="setpoint-metrics", Record={"Data": json.dumps(point).encode() + b"\n"})
+    (listed,) = client("s3").list_objects_v2(Bucket="metrics-example", Prefix="metrics/")["Contents"]
+
+    metric = StreamMetric.model_validate(
+        {
+            "source": "aws.cloudwatch_stream", "bucket": "metrics-example", "prefix": "metrics/%Y/%m/%d/%H/",
+            "namespace": "AWS/EC2", "name": "CPUUtilization", "statistic": "Average",
+            "period": "1m", "window": "5m", "settle": "0s",
+        }
+    )  # fmt: skip
+    fetched = CloudWatchStreamSource(client("s3")).fetch({"cpu": metric}, ("web-tier",), datetime.now(UTC))
+    assert fetched.frame["value"].tolist() == [45.0]
+
+    for key, told in ((listed["Key"], 1), ("errors/processing-failed/x", 0)):
+        detail = {"bucket": {"name": "metrics-example"}, "object": {"key": key, "size": listed["Size"]}}
+        entry = {"Source": "aws.s3", "DetailType": "Object Created", "Detail": json.dumps(detail)}
+        client("events").put_events(Entries=[entry])
+        bodies = received(queue)
+        assert len(bodies) == told
+        assert all(kinds_of(body) >= {"aws.s3_object"} for body in bodies)
 
 
 def test_the_function_may_do_nothing_but_send_and_log() -> None:

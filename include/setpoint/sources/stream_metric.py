@@ -84,6 +84,12 @@ class StreamMetric(AwsMetricConfig):
         """The unit whose points are read; ``None`` when ``unit`` is not one of CloudWatch's own."""
         return self.unit if self.unit in STANDARD_UNITS else None
 
+    def arns_of(self, action: str) -> tuple[str, ...]:
+        """What an S3 action is needed on: the bucket, or an object of it such as Firehose writes."""
+        partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(re.split(r"-[a-z]+-\d", self.region or "")[0], "aws")
+        bucket = f"arn:{partition}:s3:::{self.bucket}"
+        return (bucket,) if action == "s3:ListBucket" else (f"{bucket}/{self.prefix.partition('%')[0]}setpoint-doctor",)
+
     @property
     def streamed(self) -> tuple[str, ...]:
         """The keys of ``value`` that the statistic is made of."""

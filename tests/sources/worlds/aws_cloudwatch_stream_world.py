@@ -134,8 +134,8 @@ class CloudWatchStreamWorld(World):
         ).encode()
 
 
-def line(target: str, at: datetime, value: float, **fields: Any) -> str:
-    """One point as the stream writes it; ``value`` is that of its one sample."""
+def line(target: str, at: datetime, sample: float, /, **fields: Any) -> str:
+    """One point as the stream writes it, made of one sample unless ``value`` says otherwise."""
     told = {
         "metric_stream_name": "fleet",
         "account_id": "123456789012",
@@ -144,7 +144,7 @@ def line(target: str, at: datetime, value: float, **fields: Any) -> str:
         "metric_name": "Load",
         "dimensions": {"AutoScalingGroupName": target},
         "timestamp": int(at.timestamp() * 1000),
-        "value": {"max": value, "min": value, "sum": value, "count": 1.0},
+        "value": {"max": sample, "min": sample, "sum": sample, "count": 1.0},
         "unit": "Percent",
     }
     return json.dumps({**told, **fields}) + "\n"

@@ -80,8 +80,9 @@ def needs_of(policies: Iterable[Policy], arns: Callable[[Policy], Sequence[str]]
             wanted[here][action] |= set(arns(policy)) if changing else set()
         for metric in policy.metrics.values():
             if place := metric_place(policy, metric):
+                limited_to = getattr(metric, "arns_of", lambda action: ())  # sources whose actions IAM can limit
                 for action in SOURCES.load(metric.source).permissions:
-                    wanted[place][action] |= set()
+                    wanted[place][action] |= set(limited_to(action))
     return {
         place: [Need(action, tuple(sorted(resources))) for action, resources in sorted(actions.items())]
         for place, actions in wanted.items()
