@@ -103,6 +103,10 @@ class Answer:
             yield from self._points_of(document, _NOTHING)
             return
         for key, entry in _entries(document, self._config.series):
+            if key is _NOTHING and self._config.target is None and not self._config.one_by_one:
+                raise ShapeError(
+                    f"{self._config.series} leads to a list, and without target nothing says whose its entries are"
+                )
             name = key if self._config.target is None else _one(entry, self._config.target)
             yield from self._points_of(entry, name)
 
@@ -148,10 +152,8 @@ class Answer:
             return names.get(name, ())
         if isinstance(name, int | float):
             return names.get(json.dumps(name), ())
-        if name is _NOTHING and config.target is None and config.one_by_one:
-            return next(iter(names.values()))
-        if config.target is None:
-            raise ShapeError(f"{config.series} leads to a list, and without target nothing says whose its entries are")
+        if name is _NOTHING and config.target is None:
+            return next(iter(names.values()))  # asked for one by one
         self.partial(f"a point says at {config.target} that it is of {_short(name)}; such points are left out")
         return ()
 

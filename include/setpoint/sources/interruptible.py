@@ -15,6 +15,7 @@ def run_interruptibly(work: Coroutine[Any, Any, T]) -> T:
     What a signal's handler raises meanwhile (Airflow's time limit of a task is such an exception) comes out, also where
     asyncio would only log it: in the middle of a callback.
 
+    :param work: waits for the tasks it starts, as a ``TaskGroup`` does.
     :raises RuntimeError: an event loop runs in this thread already.
     """
     interrupts: list[BaseException] = []

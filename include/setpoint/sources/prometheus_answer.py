@@ -23,7 +23,8 @@ _OF_THE_QUERY = {
     "not_acceptable": "Prometheus cannot answer this in JSON: correct query in the policy.",
 }
 """``errorType`` of what is wrong with one query only (``web/api/v1/api.go``), and what to do. Else it is the server."""
-_EPOCH_MICROSECONDS = 1_000_000
+_MICROSECONDS = 1_000_000
+_LAST_SECOND = 253_402_300_800  # the year 10000
 
 
 @dataclass
@@ -141,9 +142,9 @@ def _add(matrix: Matrix, one: Mapping[str, Any], piece: Piece) -> None:
             )
         return
     times, values = _points(one.get("values") or [])
-    window, period = piece.window, piece.config.period_seconds * _EPOCH_MICROSECONDS
-    first = round(window.start.timestamp()) * _EPOCH_MICROSECONDS + period
-    last = round(window.end.timestamp()) * _EPOCH_MICROSECONDS
+    window, period = piece.window, piece.config.period_seconds * _MICROSECONDS
+    first = round(window.start.timestamp()) * _MICROSECONDS + period
+    last = round(window.end.timestamp()) * _MICROSECONDS
     asked = (times >= first) & (times <= last) & ((times - first) % period == 0)
     found = OneSeries(times[asked] - period, values[asked], strays=int((~asked).sum()))
     if one.get("histograms"):
@@ -157,6 +158,8 @@ def _points(pairs: Sequence[Sequence[Any]]) -> tuple[Microseconds, Values]:
         raise ValueError("a point is a time and a text")
     count = len(pairs)
     seconds = np.fromiter((pair[0] for pair in pairs), np.float64, count)
+    if not (np.abs(seconds) < _LAST_SECOND).all():  # false for NaN, too
+        raise ValueError("a time is seconds since 1970")
     # Through milliseconds, which is all that Prometheus has: a float of seconds is not exact.
     times = np.round(seconds * 1_000).astype(np.int64) * 1_000
     return times, np.fromiter((float(pair[1]) for pair in pairs), np.float64, count)
