@@ -84,7 +84,7 @@ def _verify(name: str, extra: Mapping[str, Any]) -> bool | str:
 
 
 def _certificate(name: str, extra: Mapping[str, Any]) -> tuple[str, ...]:
-    cert = extra.get("cert") or ()
+    cert = extra.get("cert") or []
     files = (cert,) if isinstance(cert, str) else tuple(cert) if isinstance(cert, list) else None
     if files is None or len(files) > 2 or not all(isinstance(one, str) for one in files):
         raise _unusable(name, "cert in its extra is a file, or a list of two: certificate and key")
