@@ -1,9 +1,9 @@
 """Run the benchmarks and write their figures into docs/performance.md.
 
-    .venv/bin/python -m benchmarks [latency] [batch] [fleet] [parse] [idle] [breaches]
+    .venv/bin/python -m benchmarks [latency] [batch] [read] [fleet] [parse] [idle] [breaches]
 
-``latency`` takes about ten minutes a database, most of it the baseline, which is slow; ``batch`` takes one, ``fleet``
-two, ``breaches`` four, ``parse`` and ``idle`` six each.
+``latency`` takes about ten minutes a database, most of it the baseline, which is slow; ``batch`` and ``read`` take one,
+``fleet`` two, ``breaches`` four, ``parse`` and ``idle`` six each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import batch, breaches, fleet, idle, parse
+from benchmarks import batch, breaches, fleet, idle, parse, read
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- {name}: written by make bench -->", "<!-- {name}: end -->"
@@ -77,6 +77,11 @@ def batch_table() -> str:
     return "\n".join(lines)
 
 
+def read_table() -> str:
+    """CloudWatch's answers into the long frame, against boto3's own parsing."""
+    return read.table(read.measure())
+
+
 def fleet_table() -> str:
     """Ten thousand targets, one in a hundred of them changing, and all of them."""
     return fleet.table([fleet.measure(10_000, changing) for changing in (100, 10_000)])
@@ -116,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tables: dict[str, Callable[[], str]] = {
         "batch": batch_table,
+        "read": read_table,
         "fleet": fleet_table,
         "parse": parse_table,
         "idle": idle_table,
