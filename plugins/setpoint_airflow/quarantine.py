@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from setpoint.evidence.address import page_path
-from setpoint.evidence.case import case_of, put_aside
+from setpoint.evidence.case import Case, case_of, put_aside
 from setpoint.model import MetricBatch, QualityReport
 from setpoint_airflow.runtime import Runtime
 
@@ -27,19 +27,20 @@ def quarantine(run: Runtime, batch: MetricBatch, report: QualityReport, now: dat
 
     :raises BatchError: it cannot be put aside.
     """
-    decisions = run.ledger.decisions_of(run.run_id)
-    path = put_aside(run.store, case_of(run.policy, run.run_id, batch, report, decisions, now), report)
-    _build_page(run, batch, report, log)
+    decisions, history = run.ledger.decisions_of(run.run_id), run.ledger.series_history(run.policy.name)
+    case = case_of(run.policy, run.run_id, batch, report, decisions, now, history)
+    path = put_aside(run.store, case, report)
+    _build_page(run, case, report, log)
     return Aside(batch.batch_id, path, page_path(run.policy.name, batch.batch_id))
 
 
-def _build_page(run: Runtime, batch: MetricBatch, report: QualityReport, log: logging.Logger) -> None:
+def _build_page(run: Runtime, case: Case, report: QualityReport, log: logging.Logger) -> None:
     try:
         from setpoint.evidence.build import build_page, keep_page
 
-        document = build_page(run.store, batch, report, run.policy, run_id=run.run_id, quarantined=True)
-        keep_page(run.store, batch, document, quarantined=True)
+        document = build_page(run.store, case, report, run.policy, quarantined=True)
+        keep_page(run.store, case.batch, document, quarantined=True)
     except Exception:
         # The batch is aside, and that is what counts. A page that cannot be drawn must not make the run a failed one;
         # the API server tries again when somebody asks for it.
-        log.exception("The page of batch %s could not be built", batch.batch_id)
+        log.exception("The page of batch %s could not be built", case.batch.batch_id)

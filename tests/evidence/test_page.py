@@ -32,10 +32,9 @@ class Elements(HTMLParser):
         self.text += data
 
 
-def page_of(stored: Any, **options: Any) -> str:
+def page_of(stored: Any) -> str:
     """The page of a stored batch."""
-    settings = {"run_id": "web/run-1", "quarantined": True, **options}
-    return build_page(stored.store, stored.batch, stored.report, stored.policy, **settings)
+    return build_page(stored.store, stored.case(), stored.report, stored.policy, quarantined=True)
 
 
 def test_it_tells_the_verdict_the_reasons_and_what_great_expectations_found(bad: Any) -> None:
@@ -105,9 +104,7 @@ def test_it_says_where_the_policy_of_today_judges_otherwise(bad: Any) -> None:
     changed = bad.policy.model_copy(
         update={"quality": {"cpu": bad.policy.quality["cpu"].model_copy(update={"zero_guard": False})}}
     )
-    document = build_page(
-        bad.store, bad.batch, bad.report, changed, run_id=None, quarantined=True, judged_with=bad.case().policy_digest
-    )
+    document = build_page(bad.store, bad.case(), bad.report, changed, quarantined=True)
     shown = Elements(document)
     assert "The policy was changed after the batch was judged" in shown.text
     assert "web-2 cpu: fail, now pass" in shown.text
@@ -133,3 +130,12 @@ def test_differences_are_told_series_by_series() -> None:
         "web-2 cpu: judged only then",
         "web-3 cpu: judged only now",
     )
+
+
+def test_every_failing_series_has_a_plot_with_its_points_marked(bad: Any) -> None:
+    """Ten zeros are ringed in red, the missing periods of the other target are shaded."""
+    shown = Elements(page_of(bad))
+    marked = [given for tag, given in shown.tags if tag == "circle" and given.get("class") == "marked"]
+    assert len(marked) == 10
+    assert [tag for tag, given in shown.tags if given.get("class") == "gap"] == ["rect"]
+    assert [tag for tag, _ in shown.tags].count("svg") == 2

@@ -13,7 +13,8 @@ import sys
 
 from pydantic import ValidationError
 
-from setpoint.model import MetricBatch, QualityReport
+from setpoint.evidence.case import Case
+from setpoint.model import QualityReport
 from setpoint.model.base import Value
 
 TIMEOUT_SECONDS = 120
@@ -26,14 +27,11 @@ class BuildError(Exception):
 class Request(Value):
     """One page to build."""
 
-    batch: MetricBatch
+    case: Case
     report: QualityReport
-    run_id: str | None
     quarantined: bool
     path: str
     """Where the batch's file lies now; empty when it is gone."""
-    judged_with: str | None = None
-    """The digest of the policy the report was made with, when it is known."""
 
 
 def build_apart(request: Request, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
@@ -72,18 +70,12 @@ def main() -> int:
 
     settings = load_settings()
     store = BatchStore(settings.data / "batches")
-    policy = policy_named(request.batch.policy, settings.policies).policy
-    batch = request.batch.model_copy(update={"uri": request.path}) if request.path else request.batch
-    document = build_page(
-        store,
-        batch,
-        request.report,
-        policy,
-        run_id=request.run_id,
-        quarantined=request.quarantined,
-        judged_with=request.judged_with,
-    )
-    keep_page(store, request.batch, document, quarantined=request.quarantined)
+    batch = request.case.batch
+    policy = policy_named(batch.policy, settings.policies).policy
+    there = batch.model_copy(update={"uri": request.path}) if request.path else batch
+    case = request.case.model_copy(update={"batch": there})
+    document = build_page(store, case, request.report, policy, quarantined=request.quarantined)
+    keep_page(store, batch, document, quarantined=request.quarantined)
     return 0
 
 

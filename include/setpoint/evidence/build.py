@@ -6,13 +6,12 @@ from an event to a decision builds one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from setpoint.evidence.case import policy_digest
+from setpoint.evidence.case import Case, policy_digest
 from setpoint.evidence.page import Subject, page
 from setpoint.evidence.rates import pass_rates
-from setpoint.model import MetricBatch, QualityReport, SeriesHistory
+from setpoint.model import MetricBatch, QualityReport
 from setpoint.policy.schema import Policy
 from setpoint.quality.rules import RULES
 from setpoint.sources.batches import BatchError, BatchStore
@@ -25,33 +24,23 @@ if TYPE_CHECKING:
 _MOST_DIFFERENCES = 5
 
 
-def build_page(
-    store: BatchStore,
-    batch: MetricBatch,
-    report: QualityReport,
-    policy: Policy,
-    *,
-    run_id: str | None,
-    quarantined: bool,
-    judged_with: str | None = None,
-    history: Sequence[SeriesHistory] = (),
-) -> str:
+def build_page(store: BatchStore, case: Case, report: QualityReport, policy: Policy, *, quarantined: bool) -> str:
     """The page of a batch.
 
     The gate's suite is run once more over the stored batch, which gives the same result, because ages are taken at the
     pull; where it does not, because the policy was changed since, the page says what differs.
 
-    :param batch: its ``uri`` names the file to read.
-    :param judged_with: the digest of the policy the report was made with; ``None`` when it is this one.
-    :param history: what the gate remembered of the series.
+    :param case: its batch's ``uri`` names the file to read.
+    :param policy: the policy of today.
     :raises GateError: Great Expectations could not evaluate an expectation.
     """
+    batch = case.batch
     expectations = [rule.name for rule in RULES]
     rates = pass_rates(report, expectations)
     subject = Subject(
-        run_id=run_id,
+        run_id=case.run_id,
         quarantined=quarantined,
-        policy_changed=judged_with is not None and judged_with != policy_digest(policy),
+        policy_changed=case.policy_digest is not None and case.policy_digest != policy_digest(policy),
     )
     frame = _readable(store, batch)
     if frame is None or report.frame_problems:
@@ -60,11 +49,11 @@ def build_page(
     from setpoint.evidence.marks import MOST_PLOTS, plots_of, worst_series
     from setpoint.evidence.validated import validated
 
-    suite, result, again = validated(frame, batch, policy, report.judged_at, history)
+    suite, result, again = validated(frame, batch, policy, report.judged_at, case.history)
     document = None
     if result is not None:
         asset = f"batch {batch.batch_id} of {batch.policy}"
-        document = validation_document(result, asset=asset, run_name=run_id or "", run_time=report.judged_at)
+        document = validation_document(result, asset=asset, run_name=case.run_id, run_time=report.judged_at)
     return page(
         subject.model_copy(update={"differs": differences(report, again)[:_MOST_DIFFERENCES]}),
         batch,

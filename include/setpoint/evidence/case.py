@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from setpoint.model import Decision, MetricBatch, QualityReport, Verdict, digest
+from setpoint.model import Decision, MetricBatch, QualityReport, SeriesHistory, Verdict, digest
 from setpoint.model.base import Name, UtcDatetime, Value
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
@@ -25,6 +25,8 @@ class Case(Value):
     why: tuple[str, ...]
     """The first reasons, each in a sentence."""
     decisions: tuple[Decision, ...]
+    history: tuple[SeriesHistory, ...] = ()
+    """What the gate remembered of the series that did not pass; the others keep their checks without it."""
     policy_digest: str | None
     """Of the policy it was judged for; another one now means that the policy was changed since. ``None``: not known."""
     kept_at: UtcDatetime
@@ -37,17 +39,21 @@ def case_of(
     report: QualityReport,
     decisions: Sequence[Decision],
     now: datetime,
+    history: Iterable[SeriesHistory] = (),
 ) -> Case:
     """The case of a batch that was judged.
 
     :param policy: what it was judged for; ``None`` when that is not known any more.
+    :param history: what the gate remembers of the policy's series.
     """
+    wrong = {(one.target, one.metric) for one in report.series if one.verdict is not Verdict.PASS}
     return Case(
         run_id=run_id,
         batch=batch,
         verdict=report.verdict,
         why=reasons_of(report),
         decisions=tuple(decisions),
+        history=tuple(one for one in history if (one.target, one.metric) in wrong),
         policy_digest=None if policy is None else policy_digest(policy),
         kept_at=now,
     )

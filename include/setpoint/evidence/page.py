@@ -47,8 +47,8 @@ CONTENT_SECURITY_POLICY = (
 class Subject(Value):
     """What a page is about, apart from the batch and the report."""
 
-    run_id: str | None
-    """The ledger's id of the run; ``None`` when it is not known."""
+    run_id: str
+    """The ledger's id of the run."""
     quarantined: bool
     policy_changed: bool = False
     """The policy is another one than the one the report was made with."""
@@ -112,7 +112,7 @@ def definitions(**entries: object) -> Html:
 def _head(subject: Subject, batch: MetricBatch, report: QualityReport) -> Html:
     where = "in quarantine" if subject.quarantined else "not in quarantine"
     window = f"{batch.window.start:%F %T} to {batch.window.end:%F %T} UTC"
-    run = element("code", f"setpoint explain '{subject.run_id}'") if subject.run_id else "not known"
+    run = element("code", f"setpoint explain '{subject.run_id}'")
     return joined(
         element("h1", f"Batch of {batch.policy}: ", verdict(report.verdict)),
         element("p", element("code", batch.batch_id), f" {where}"),

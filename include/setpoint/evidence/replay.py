@@ -11,8 +11,9 @@ from setpoint.guards.memory import TargetMemory
 from setpoint.model import Decision, QualityReport, TargetState
 from setpoint.model.base import Value
 from setpoint.policy.schema import Policy
+from setpoint.quality.judge import judge_stored
 from setpoint.sources.batches import BatchStore
-from setpoint.steps.evaluate import aggregate_batch, decide_fleet, judge_batch
+from setpoint.steps.evaluate import aggregate_batch, decide_fleet
 
 _NO_BOUND = 1_000_000
 
@@ -39,7 +40,7 @@ def replay(case: Case, then: QualityReport, policy: Policy, store: BatchStore, n
     :param case: the batch's ``uri`` names the file to read.
     :raises GateError: Great Expectations could not evaluate an expectation.
     """
-    report = judge_batch(policy, case.batch, store=store, now=now)
+    report = judge_stored(store, case.batch, policy, now, case.history)[0]
     # One that could not be read then had no capacity to decide on.
     before = {one.target: one for one in case.decisions if one.from_units is not None}
     targets = [one for one in case.batch.targets if one in before]

@@ -14,6 +14,7 @@ from setpoint.evidence.address import page_path
 from setpoint.evidence.apart import BuildError, Request, build_apart
 from setpoint.evidence.html import Html, element, joined
 from setpoint.evidence.page import whole
+from setpoint.evidence.recorded import recorded_case
 from setpoint.evidence.shelf import Shelved, find, on_the_shelf
 from setpoint.ledger import Ledger, LedgerError
 from setpoint.settings import load_settings
@@ -134,24 +135,13 @@ class Desk:
 
     def _request(self, shelved: Shelved) -> Request | None:
         """What is to be built, from the files in quarantine or from the ledger."""
+        path = str(shelved.paths.get("parquet", ""))
         case, report = shelved.case(), shelved.report()
         if case is not None and report is not None:
-            return Request(
-                batch=case.batch,
-                report=report,
-                run_id=case.run_id,
-                quarantined=True,
-                path=str(shelved.paths.get("parquet", "")),
-                judged_with=case.policy_digest,
-            )
+            return Request(case=case, report=report, quarantined=True, path=path)
         with self._open_ledger() as ledger:
-            run_id = ledger.run_of_batch(shelved.batch_id, shelved.policy, shelved.pulled_at)
-            batch = ledger.batch_of(run_id) if run_id else None
-            report = ledger.report_of(run_id) if run_id else None
-        if batch is None or report is None or {batch.batch_id, report.batch_id} != {shelved.batch_id}:
-            return None
-        path = str(shelved.paths.get("parquet", ""))
-        return Request(batch=batch, report=report, run_id=run_id, quarantined=shelved.quarantined, path=path)
+            found = recorded_case(ledger, shelved)
+        return None if found is None else Request(case=found[0], report=found[1], quarantined=False, path=path)
 
     def _broken(self, error: Exception) -> Answer:
         log.error("a batch's page cannot be shown", error=str(error))

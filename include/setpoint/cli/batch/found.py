@@ -71,22 +71,19 @@ def _with_case(shelved: Shelved) -> Found | None:
 def _of_ledger(shelved: Shelved) -> Found:
     """What the ledger has of a batch that was not put aside (or was, by a version that wrote no case)."""
     from setpoint.cli.ledgers import reading_ledger
-    from setpoint.evidence.case import case_of
+    from setpoint.evidence.recorded import recorded_case
 
     with reading_ledger() as ledger:
-        run_id = ledger.run_of_batch(shelved.batch_id, shelved.policy, shelved.pulled_at)
-        batch = ledger.batch_of(run_id) if run_id else None
-        report = ledger.report_of(run_id) if run_id else None
-        decisions = ledger.decisions_of(run_id) if run_id else ()
-    if run_id is None or batch is None or report is None or batch.batch_id != shelved.batch_id:
+        found = recorded_case(ledger, shelved)
+    if found is None:
         raise CommandError(
             f"the ledger has no verdict on batch {shelved.batch_id}: its run has not judged it (yet), or it was pulled "
-            "to judge health. Its points are in "
-            f"{shelved.paths.get('parquet', 'no file any more')}",
+            f"to judge health. Its points are in {shelved.paths.get('parquet', 'no file any more')}",
             ExitCode.NO,
         )
-    here = _here(batch, shelved)
-    return Found(shelved, here, report, case_of(None, run_id, here, report, decisions, report.judged_at))
+    case, report = found
+    here = _here(case.batch, shelved)
+    return Found(shelved, here, report, case.model_copy(update={"batch": here}))
 
 
 def _here(batch: MetricBatch, shelved: Shelved) -> MetricBatch:
