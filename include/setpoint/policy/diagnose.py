@@ -15,10 +15,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from setpoint.policy.draft import Draft
+from setpoint.policy.finding import Finding
 from setpoint.policy.jsonschema import policy_schema
 from setpoint.policy.messages import message_of
 from setpoint.policy.problems import Problem, closest, dotted, show
-from setpoint.policy.references import Finding, check_references
+from setpoint.policy.references import check_references
 from setpoint.policy.rules import hidden_rules
 from setpoint.policy.schema import Policy
 from setpoint.policy.schema_walk import child, choice_at, describe, keys_of, resolve, schema_at, step, tags

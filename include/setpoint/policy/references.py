@@ -7,7 +7,6 @@ Whatever does not have the expected shape is left alone here: the schema reports
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,21 +14,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from setpoint.policy.fields import OfPoints, format_duration, parse_duration, parse_of
+from setpoint.policy.finding import Finding
+from setpoint.policy.guard_references import guard_findings
 from setpoint.policy.problems import closest, show
 from setpoint.policy.yaml_text import Path
 from setpoint.registry import ExtensionError
 from setpoint.strategies import STRATEGIES
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A contradiction between two places of a policy. ``value`` is ``None`` where the value at ``path`` is meant."""
-
-    path: Path
-    message: str
-    allowed: str = ""
-    suggestion: str = ""
-    value: str | None = None
 
 
 def check_references(data: Any) -> list[Finding]:
@@ -37,9 +27,10 @@ def check_references(data: Any) -> list[Finding]:
     if not isinstance(data, dict):
         return []
     metrics = dict(_items(data.get("metrics")))
-    findings: list[Finding] = [*_within_limits(data)]
+    findings: list[Finding] = [*_within_limits(data), *_fallback_within_limits(data)]
     if metrics:
         findings += _unknown_metrics(data, tuple(metrics))
+        findings += guard_findings(data, metrics)
         findings += _points_wanted(data, metrics)
         findings += _fresh_enough(data, metrics)
         findings += _samples_wanted(data, metrics)
@@ -57,6 +48,18 @@ def _within_limits(data: dict[str, Any]) -> Iterator[Finding]:
                 f"is above limits.max ({most})",
                 f"at most {most}, or a higher limits.max",
             )
+
+
+def _fallback_within_limits(data: dict[str, Any]) -> Iterator[Finding]:
+    """A fallback's capacity is one the limits allow: the guards would cut it, and nobody would know."""
+    then, limits = _get(data.get("fallback"), "then"), data.get("limits")
+    for word in ("capacity", "keep_if_higher"):
+        units, least, most = _get(then, word), _get(limits, "min"), _get(limits, "max")
+        numbers = all(isinstance(one, int) and not isinstance(one, bool) for one in (units, least, most))
+        if not numbers or least > most or least <= units <= most:
+            continue
+        message = f"lies outside the limits ({least} to {most})"
+        yield Finding(("fallback", "then", word), message, f"{least} to {most}, or other limits")
 
 
 def _items(section: Any) -> Iterator[tuple[str, Any]]:

@@ -37,6 +37,8 @@ PolicyName = Annotated[
 ]
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
+_DEFAULT_QUALITY = QualityConfig()
+
 __all__ = ["FleetConfig", "OnDegraded", "Policy", "QualityConfig"]
 
 
@@ -220,7 +222,7 @@ class Policy(Value):
 
     def quality_of(self, metric: str) -> QualityConfig:
         """A metric's quality section, or the defaults when the policy has none for it."""
-        return self.quality.get(metric, QualityConfig())
+        return self.quality.get(metric, _DEFAULT_QUALITY)
 
     def max_age_of(self, metric: str) -> timedelta:
         """How old a metric's newest point may be: the policy's word, or 3 periods plus the settle offset."""
