@@ -9,6 +9,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -206,6 +207,20 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fleet(airflow_database: None, lab: LabProcess, policies: Path) -> Iterator[Fleet]:
     """A fresh group with 3 instances in service (of 1 to 8), its policy, and the ledger."""
+    with fresh_fleet(lab, policies) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def fleet_of_many(airflow_database: None, lab: LabProcess, policies: Path) -> Iterator[Fleet]:
+    """The same, for all tests of a file."""
+    with fresh_fleet(lab, policies) as made:
+        yield made
+
+
+@contextmanager
+def fresh_fleet(lab: LabProcess, policies: Path) -> Iterator[Fleet]:
+    """A group that no other test has."""
     name = f"fleet-{os.getpid()}-{next(_NUMBER)}"
     provision(lab.url, [FleetConfig(group=name, min_size=1, max_size=8, desired_capacity=3, boot_seconds=0.2)])
     settings = load_settings()

@@ -39,7 +39,9 @@ def test_degraded_data_scales_out_by_a_smaller_step(fleet: Any) -> None:
 
 def test_degraded_data_takes_nothing_away(fleet: Any) -> None:
     """The same data with little load: what scales out on it does not scale in."""
-    fleet.policy(quality={**GAPS_DEGRADE, "latency": CLEAN_LATENCY})
+    rules = {"out": {"above": 70, "for": "8 of 10", "add": 2}, "in": {"below": 30, "for": "5 of 12", "remove": 1}}
+    scale = {"strategy": "threshold", "signal": {"metric": "cpu"}, **rules}
+    fleet.policy(quality={**GAPS_DEGRADE, "latency": CLEAN_LATENCY}, scale=scale)
     fleet.cpu, fleet.gap_every = 10, 3
     fleet.live()
     run = fleet.run()

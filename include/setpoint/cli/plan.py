@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from setpoint.guards.memory import TargetMemory
-    from setpoint.model import Decision, Request
+    from setpoint.model import Decision, Request, SeriesHistory
     from setpoint.model.streak import Streak
     from setpoint.policy.schema import Policy
     from setpoint.steps.evaluate import Evaluation
@@ -72,7 +73,7 @@ def _evaluate(policy: Policy, targets: tuple[str, ...], wanted: int | None) -> E
 
     now = datetime.now(UTC)
     reader, sources = reader_for(policy), sources_for(policy)
-    asked = bool(targets) or wanted is not None
+    asked, before = bool(targets) or wanted is not None, _before(policy)
     with tempfile.TemporaryDirectory(prefix="setpoint-plan-") as folder:
         return evaluate(
             policy,
@@ -82,7 +83,8 @@ def _evaluate(policy: Policy, targets: tuple[str, ...], wanted: int | None) -> E
             store=BatchStore(Path(folder)),
             memory=_memory(policy, reader.find(policy.targets), now),
             now=now,
-            streaks=_streaks(policy),
+            streaks=before.streaks,
+            history=before.history,
             request=_request(targets, wanted) if asked else None,
         )
 
@@ -104,14 +106,21 @@ def _memory(policy: Policy, targets: tuple[str, ...], now: datetime) -> Mapping[
         return ledger.memory(policy.name, targets, policy.targets.scope, now)
 
 
-def _streaks(policy: Policy) -> Mapping[str, Streak]:
-    """How many batches have failed in a row, as the ledger has it: none where there is no ledger yet."""
+@dataclass(frozen=True)
+class _Before:
+    """What the ledger remembers of the batches before: nothing where there is no ledger yet."""
+
+    streaks: Mapping[str, Streak] = field(default_factory=dict)
+    history: Sequence[SeriesHistory] = ()
+
+
+def _before(policy: Policy) -> _Before:
     from setpoint.cli.ledgers import is_missing, ledger_url, reading_ledger
 
     if is_missing(ledger_url()):
-        return {}
+        return _Before()
     with reading_ledger() as ledger:
-        return ledger.streaks(policy.name)
+        return _Before(ledger.streaks(policy.name), ledger.series_history(policy.name))
 
 
 def _show(policy: Policy, evaluation: Evaluation) -> None:

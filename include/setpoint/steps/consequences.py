@@ -11,6 +11,7 @@ from setpoint.model import Completeness, MetricBatch, QualityReport, Verdict
 from setpoint.model.base import Value
 from setpoint.model.streak import Incident, Streak, count_batch
 from setpoint.policy.schema import Policy
+from setpoint.sources.batches import BatchStore
 
 
 class Consequences(Value):
@@ -20,6 +21,24 @@ class Consequences(Value):
     """By target: failed batches in a row, this one included."""
     incident: Incident | None = None
     """The incident this batch is part of, or that it closed."""
+
+
+def judge_and_remember(
+    policy: Policy, run_id: str, batch: MetricBatch, *, store: BatchStore, ledger: Ledger, now: datetime
+) -> QualityReport:
+    """Let the gate judge a batch by what its series usually are, record the report, and remember what was accepted.
+
+    Nothing is remembered of a batch whose source is broken, also not of the series that passed. Safe to do again: the
+    same batch adds nothing to what is remembered.
+    """
+    # Imported here, because the Dag files reach this module and none of pandas may be imported when they are parsed.
+    from setpoint.quality.judge import judge_fleet
+
+    judged = judge_fleet(store, batch, policy, now, ledger.series_history(policy.name))
+    ledger.record("report", judged.report, run_id=run_id, policy=policy.name)
+    if not judged.report.source_broken:
+        ledger.keep_series_history(policy.name, judged.history)
+    return judged.report
 
 
 def failed_targets(policy: Policy, report: QualityReport, targets: Sequence[str]) -> dict[str, bool]:

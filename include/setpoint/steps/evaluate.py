@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from setpoint.guards.decide import decide
 from setpoint.guards.memory import TargetMemory
-from setpoint.model import Decision, MetricBatch, Plan, QualityReport, Request, Signal, TargetState
+from setpoint.model import Decision, MetricBatch, Plan, QualityReport, Request, SeriesHistory, Signal, TargetState
 from setpoint.model.base import Value
 from setpoint.model.streak import Streak
 from setpoint.planning.plan import make_plan
@@ -44,11 +44,16 @@ def pull_batch(
     return pull(policy, targets, now, sources, store)
 
 
-def judge_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore, now: datetime) -> QualityReport:
-    """Let the gate judge a batch. A file that is missing or was altered is a verdict too: it fails every series."""
+def judge_batch(
+    policy: Policy, batch: MetricBatch, *, store: BatchStore, now: datetime, history: Iterable[SeriesHistory] = ()
+) -> QualityReport:
+    """Let the gate judge a batch. A file that is missing or was altered is a verdict too: it fails every series.
+
+    :param history: what is remembered of the series, to tell what is unusual.
+    """
     from setpoint.quality.judge import judge_stored
 
-    return judge_stored(store, batch, policy, now)[0]
+    return judge_stored(store, batch, policy, now, history)[0]
 
 
 def aggregate_batch(policy: Policy, batch: MetricBatch, *, store: BatchStore) -> tuple[Signal, ...]:
@@ -112,17 +117,19 @@ def evaluate(
     memory: Mapping[str, TargetMemory],
     now: datetime,
     streaks: Mapping[str, Streak] | None = None,
+    history: Iterable[SeriesHistory] = (),
     request: Request | None = None,
 ) -> Evaluation:
     """Look at a fleet once, from pull to plan, and change nothing: what ``setpoint plan`` shows.
 
     :param streaks: how many batches have failed in a row before this look.
+    :param history: what is remembered of the series before this look.
     :raises SourceError: a metric source could not answer.
     :raises TargetError: the targets could not be found or read.
     """
     targets = reader.find(policy.targets)
     batch = pull_batch(policy, targets, sources=sources, store=store, now=now)
-    report = judge_batch(policy, batch, store=store, now=now)
+    report = judge_batch(policy, batch, store=store, now=now, history=history)
     signals = aggregate_batch(policy, batch, store=store)
     states = reader.read(targets)
     decisions, plan = decide_fleet(

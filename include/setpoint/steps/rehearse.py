@@ -28,7 +28,7 @@ from setpoint.model import (
 )
 from setpoint.policy.schema import Policy
 from setpoint.sources.batches import BatchStore
-from setpoint.steps.consequences import remember_verdict
+from setpoint.steps.consequences import judge_and_remember, remember_verdict
 from setpoint.steps.evaluate import aggregate_batch, decide_fleet, judge_batch
 from setpoint.steps.intake import take_in, taken_in
 
@@ -88,9 +88,10 @@ def rehearse(ledger: Ledger | None) -> Plan:
         if ledger is not None:
             ledger.record("batch", batch, run_id=_RUN, policy=policy.name)
             ledger.batch_of(_RUN)
-        report = judge_batch(policy, batch, store=store, now=now)
         if ledger is not None:
-            ledger.record("report", report, run_id=_RUN, policy=policy.name)
+            report = judge_and_remember(policy, _RUN, batch, store=store, ledger=ledger, now=now)
+        else:
+            report = judge_batch(policy, batch, store=store, now=now)
         signals = aggregate_batch(policy, batch, store=store)
     memory = {}
     if ledger is not None:

@@ -7,7 +7,8 @@ from typing import Any
 from airflow.sdk import Context
 
 from setpoint.model import MetricBatch, QualityReport, Verdict
-from setpoint.steps.evaluate import aggregate_batch, judge_batch
+from setpoint.steps.consequences import judge_and_remember
+from setpoint.steps.evaluate import aggregate_batch
 from setpoint.steps.intake import taken_in
 from setpoint.steps.outage import pull_through_outage
 from setpoint_airflow.operators.base import PolicyOperator
@@ -64,8 +65,10 @@ class ValidateBatchOperator(PolicyOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with self.runtime(context) as run:
-            report = judge_batch(run.policy, pulled_batch(run), store=run.store, now=utc_now())
-            run.ledger.record("report", report, run_id=run.run_id, policy=run.policy.name)
+            batch = pulled_batch(run)
+            report = judge_and_remember(
+                run.policy, run.run_id, batch, store=run.store, ledger=run.ledger, now=utc_now()
+            )
         tell_quality(report)
         for line in _broken(report):
             self.log.warning(line)
