@@ -105,6 +105,7 @@ def cloudwatch() -> Iterator[FakeCloudWatch]:
             """Keep the test's output to itself."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # clients that went away
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
