@@ -7,8 +7,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.xcom import XCom
 
+from setpoint.ledger import EventsLost
 from setpoint.model import Action, Decision, Verdict
 from setpoint.planning.plan import chunks
 from setpoint.steps.consequences import remember_verdict
@@ -55,7 +57,12 @@ class DecideOperator(PolicyOperator, BranchMixIn):
                 event_ids=intake.event_ids,
                 dry_run=intake.dry_run,
             )
-            run.ledger.record_decisions(run.run_id, decisions, plan)
+            try:
+                run.ledger.record_decisions(run.run_id, decisions, plan)
+            except EventsLost as lost:
+                # No failure: reconciliation took this slow run for dead, and another run has its events.
+                run.ledger.finish_run(run.run_id, "nothing_to_do", str(lost), utc_now())
+                raise AirflowSkipException(str(lost)) from lost
         if after.incident is not None:
             self.log.warning("%s", after.incident)
         for one in decisions:

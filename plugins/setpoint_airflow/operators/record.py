@@ -63,22 +63,22 @@ class CloseRunOperator(PolicyOperator):
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[run_id]).get(run_id, {})
         failed = sorted(name for name, state in states.items() if state == "failed")
         with self.runtime(context) as run:
-            self._keep_failed(run, ti, states)
+            self._keep_failed(run, states)
             decisions = run.ledger.decisions_of(run.run_id)
             if not decisions and not failed:
-                return "nothing to do" if states.get("take_events") == "skipped" else _close_empty(run)
+                skipped = "skipped" in (states.get("take_events"), states.get("decide"))
+                return "nothing to do" if skipped else _close_empty(run)
             reason = _close_decided(run, decisions, failed) if decisions else _close_undecided(run, failed)
         if failed:
             raise RunFailedError(f"{reason}. See those tasks' logs, and: setpoint explain {run.run_id!r}")
         return reason
 
-    def _keep_failed(self, run: Runtime, ti: Any, states: Mapping[str, str]) -> None:
+    def _keep_failed(self, run: Runtime, states: Mapping[str, str]) -> None:
         """Put a failing batch aside that no decision was about: only metrics failed that decide nothing (health)."""
-        judged = ti.xcom_pull(task_ids="validate")
-        if states.get("quarantine") == "success" or not judged or judged["verdict"] != Verdict.FAIL.value:
+        if states.get("quarantine") == "success":
             return
         report = run.ledger.report_of(run.run_id)
-        if report is not None:
+        if report is not None and report.verdict is Verdict.FAIL:
             kept = quarantine(run, pulled_batch(run), report, utc_now(), self.log)
             tell_quarantined(self.policy)
             self.log.info("Batch %s failed the gate: %s, and its page at %s", *kept)
