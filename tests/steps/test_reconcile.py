@@ -429,3 +429,31 @@ def test_a_renamed_policy_finishes_what_its_former_self_began(look, ledger, cloc
     begin_change(ledger, change, clock.now - GRACE - timedelta(seconds=1))
     look()
     assert ledger.change(change.change_id).state is ChangeState.FAILED
+
+
+def test_a_repair_needs_no_metrics(look, numbers, target) -> None:
+    """A target outside the bounds is brought back while no metric can be read: the capacity is all it rests on."""
+    target.desired["web-1"] = 12
+    numbers.error = SourceError("CloudWatch does not answer", retryable=True)
+    (found,) = look(policy=a_policy(reconcile="repair")).findings
+
+    assert (found.kind, found.repaired, target.desired["web-1"]) == ("out_of_bounds", True, 10)
+
+
+def test_a_rollback_that_is_due_needs_no_metrics(look, done, judged, numbers, target) -> None:
+    """Harm that was judged is taken back, also when nothing can be measured any more."""
+    judged(done())
+    numbers.error = SourceError("CloudWatch does not answer", retryable=True)
+    look()
+
+    assert target.desired["web-1"] == 4
+
+
+def test_failing_data_is_no_evidence_of_harm(look, done, ledger, numbers, target) -> None:
+    """Zeros after a change are an outage, not bad health: inconclusive, and the change is kept."""
+    change = done()
+    numbers.value = lambda at: 50.0 if at < change.applied_at else 0.0
+    look()
+
+    assert ledger.outcome_of(change.change_id).verdict is HealthVerdict.INCONCLUSIVE
+    assert target.effective_calls == []
