@@ -17,7 +17,8 @@ def prune(
     """Delete metric batches past their retention, now.
 
     setpoint.reconcile does the same every five minutes. What is decided and why stays in the ledger.
-    SETPOINT_KEEP_BATCHES, SETPOINT_KEEP_QUARANTINED and SETPOINT_KEEP_BATCHES_GB say what is kept.
+    SETPOINT_KEEP_BATCHES, SETPOINT_KEEP_BATCHES_GB, and for those in quarantine
+    SETPOINT_KEEP_QUARANTINED (with _COUNT and _GB) say what is kept.
 
     Examples:
 
