@@ -29,7 +29,8 @@ class Handling(NamedTuple):
     """What to do about an error.
 
     :param kind: what kind of failure it is.
-    :param todo: what is done, or what a person can do, in a sentence; ``{permissions}`` stands for the IAM actions.
+    :param todo: what is done, or what a person can do, in a sentence; ``{permissions}`` stands for the IAM actions,
+        ``{connection}`` for the Airflow connection.
     """
 
     kind: Kind
@@ -51,17 +52,15 @@ UNREACHABLE = Handling("transient", "AWS could not be reached: try again later."
 UNANSWERED = Handling(
     "unknown", "AWS did not answer in time: nobody knows whether it was carried out. Read first, then try again later."
 )
-CREDENTIALS = Handling(
-    "permanent", "Mend the credentials of the connection the policy names, and check this machine's clock."
-)
+CREDENTIALS = Handling("permanent", "Mend the credentials of {connection}, and check this machine's clock.")
 NO_CREDENTIALS = Handling(
     "permanent",
-    "Set login (access key id) and password (secret) of the connection the policy names, or give the machine a role.",
+    "Set login (access key id) and password (secret) of {connection}, or give the machine a role.",
 )
-DENIED = Handling("permanent", "Allow {permissions} to the identity behind the policy's connection.")
-CERTIFICATES = Handling("permanent", "Check the connection's verify setting and this machine's certificates.")
+DENIED = Handling("permanent", "Allow {permissions} to the identity behind {connection}.")
+CERTIFICATES = Handling("permanent", "Check the verify setting of {connection} and this machine's certificates.")
 WRONG = Handling("permanent", "Check the policy against the message; the same request would fail again.")
-PLACE = Handling("permanent", "Check the region and the endpoint of the connection the policy names.")
+PLACE = Handling("permanent", "Check the region and the endpoint of {connection}.")
 
 _BY_HANDLING: tuple[tuple[Handling, tuple[str, ...]], ...] = (
     (
@@ -184,7 +183,7 @@ def handling_of_code(code: str, http_status: int | None) -> Handling:
     return PASSING if http_status in _TRANSIENT_STATUSES else WRONG
 
 
-def handling_of(error: Exception) -> Handling:
+def handling_of(error: BaseException) -> Handling:
     """What to do about an error that boto3 raised: AWS's answer (``ClientError``), or why there is none.
 
     An exception goes by its own name, or the nearest of its bases in the table; an unknown one is permanent.
@@ -196,7 +195,7 @@ def handling_of(error: Exception) -> Handling:
     return next((TABLE[name] for name in names if name in TABLE), WRONG)
 
 
-def error_code(error: Exception) -> str:
+def error_code(error: BaseException) -> str:
     """The code of AWS's answer, or the name of the exception where there was none."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, Mapping) and "Error" in response:
@@ -204,9 +203,11 @@ def error_code(error: Exception) -> str:
     return type(error).__name__
 
 
-def advice(handling: Handling, permissions: tuple[str, ...]) -> str:
+def advice(handling: Handling, permissions: tuple[str, ...], *, connection: str | None = None) -> str:
     """What is done about an error, or what a person can do, in one sentence.
 
     :param permissions: the IAM actions the failed call needs.
+    :param connection: the id of the Airflow connection that was used, where the caller knows it.
     """
-    return handling.todo.format(permissions=", ".join(permissions))
+    named = f"the connection {connection}" if connection else "the connection the policy names"
+    return handling.todo.format(permissions=", ".join(permissions), connection=named)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from setpoint.events.arrivals import Arrival
 from setpoint.events.contract import EventConfig
@@ -304,10 +305,12 @@ class AirflowNotFoundException(Exception):
     ("error", "says"),
     [
         (_ClientError("AccessDenied"), "sqs:ReceiveMessage"),
-        (_ClientError("AWS.SimpleQueueService.NonExistentQueue"), "create the queue events-"),
-        (_ClientError("ExpiredToken"), "session token of the connection aws_intake"),
+        (_ClientError("AWS.SimpleQueueService.NonExistentQueue"), "Create the queue events-"),
+        (_ClientError("ExpiredTokenException"), "Mend the credentials of the connection aws_intake"),
+        (NoCredentialsError(), "password (secret) of the connection aws_intake"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), "could not be reached"),
         (AirflowNotFoundException(), "AIRFLOW_CONN_AWS_INTAKE"),
-        (_ClientError("InternalError"), "tried again"),
+        (_ClientError("InternalError"), "try again later"),
         (RuntimeError("x"), "tried again"),
     ],
 )

@@ -157,3 +157,10 @@ def test_every_kind_of_connection_trouble_of_botocore_is_known() -> None:
 def test_advice_says_what_to_do(code: str, word: str) -> None:
     """Each handling comes with what is done, or what a person can do."""
     assert word in advice(TABLE[code], ("cloudwatch:GetMetricData",))
+
+
+def test_advice_names_the_connection_that_was_used() -> None:
+    """Whoever knows it says it; nobody else can."""
+    assert "of the connection aws_queues, " in advice(CREDENTIALS, (), connection="aws_queues")
+    assert "behind the connection aws_queues." in advice(DENIED, ("sqs:ReceiveMessage",), connection="aws_queues")
+    assert not [one for one in TABLE.values() if "{" in advice(one, ())]

@@ -34,6 +34,17 @@ def test_senders_that_can_get_in_are_told_from_those_that_cannot(webhook: Webhoo
     assert found["webhook"][0] == "fail"
 
 
+def test_the_webhook_is_looked_for_where_airflow_says_it_is(
+    webhook: Webhook, policies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an address on the command line, the API server's own; and none is guessed where Airflow names none."""
+    monkeypatch.delenv("AIRFLOW__API__BASE_URL", raising=False)
+    monkeypatch.delenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", raising=False)
+    assert "webhook" not in told(policies)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", webhook.url.removesuffix("/setpoint"))
+    assert told(policies)["webhook"][0] == "ok"
+
+
 def test_without_a_webhook_there_is_nothing_to_say(policies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment of queues alone is not told about senders."""
     for file in policies.glob("*.yaml"):

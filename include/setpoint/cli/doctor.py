@@ -89,10 +89,12 @@ def _checks(only: str | None, airflow_url: str | None) -> Iterator[CheckResult]:
 def _airflow_and_aws(policies: list[Policy], airflow_url: str | None) -> Iterator[CheckResult]:
     from setpoint.cli.checks.airflow import check_address, check_folders
     from setpoint.cli.checks.airflow_settings import check_settings
+    from setpoint.cli.checks.pools import check_change_pool
     from setpoint.cli.checks.senders import check_senders
 
     yield from check_folders()
     yield from check_settings()
+    yield from check_change_pool()
     yield from check_address(airflow_url)
     yield from check_senders(policies, airflow_url)
     yield from _aws(policies)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
+from setpoint.aws_errors import WRONG, advice, error_code, handling_of
 from setpoint.events.queues import QueueRef
 from setpoint.events.transport import Received
 
@@ -139,34 +140,20 @@ def _received(message: Mapping[str, Any]) -> Received:
     )
 
 
-_BY_NAME = {
-    "NoCredentialsError": "give the connection {connection} credentials, or the triggerer a role",
-    "PartialCredentialsError": "complete the credentials of the connection {connection}",
-    "NoRegionError": "set region in the policy's targets, or region_name in the extra of the connection {connection}",
-    "AirflowNotFoundException": "create the connection {connection}, for example with AIRFLOW_CONN_{CONNECTION}",
-    "EndpointConnectionError": "check the network, and endpoint_url in the extra of the connection {connection}",
-}
-_NO_QUEUE = "create the queue {queue}, or correct queue in the policies that name it"
-_NOT_ALLOWED = "allow the connection {connection} {permissions} on the queue {queue}"
-_BY_CODE = {
+_NO_QUEUE = "Create the queue {queue}, or correct queue in the policies that name it."
+_OF_A_QUEUE = {
     "AWS.SimpleQueueService.NonExistentQueue": _NO_QUEUE,
     "QueueDoesNotExist": _NO_QUEUE,
-    "AccessDenied": _NOT_ALLOWED,
-    "AccessDeniedException": _NOT_ALLOWED,
-    "InvalidClientTokenId": "correct the access key of the connection {connection}",
-    "SignatureDoesNotMatch": "correct the secret key of the connection {connection}",
-    "ExpiredToken": "renew the session token of the connection {connection}",
+    "AirflowNotFoundException": "Create the connection {connection}, for example with AIRFLOW_CONN_{CONNECTION}.",
 }
+"""What concerns this queue alone; everything else is in the one table of AWS's errors."""
 
 
 def what_to_do(error: BaseException, queue: QueueRef) -> str:
     """What a person can do about a queue that cannot be read; the stream tries again by itself meanwhile."""
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
-    advice = _BY_CODE.get(code) or _BY_NAME.get(type(error).__name__) or "nothing yet; it is tried again"
-    return advice.format(
-        connection=queue.connection,
-        CONNECTION=queue.connection.upper(),
-        queue=queue.queue,
-        permissions=", ".join(PERMISSIONS),
-    )
+    if said := _OF_A_QUEUE.get(error_code(error)):
+        return said.format(connection=queue.connection, CONNECTION=queue.connection.upper(), queue=queue.queue)
+    handling = handling_of(error)
+    if handling is WRONG:
+        return f"Check the queue {queue.queue} of the policies against the message; it is tried again meanwhile."
+    return advice(handling, PERMISSIONS, connection=queue.connection)

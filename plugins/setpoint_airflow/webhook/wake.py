@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 import structlog
 
+from setpoint_airflow.nudge import nudge
+
 log = structlog.get_logger("setpoint.webhook")
 
 
 def wake(policies: Iterable[str], *, reason: str = "webhook") -> None:
-    """Register an asset event for each policy. It carries nothing but the policy's name and why.
+    """Register an asset event for each policy, which carries nothing but its name and why, and nudge the scheduler.
 
     :raises Exception: Airflow's database did not take it. The events wait in the ledger, and the sweep wakes them.
     """
@@ -26,6 +28,7 @@ def wake(policies: Iterable[str], *, reason: str = "webhook") -> None:
             asset_manager.register_asset_change(
                 asset=asset, extra={"policy": names[asset.name], "reason": reason}, session=session
             )
+    nudge()
     if missing := sorted(set(names) - {asset.name for asset in found}):
         # A policy whose Dag is not parsed yet; its first sweep finds what waits for it.
         log.warning("Airflow does not know these policies' assets yet", assets=missing)

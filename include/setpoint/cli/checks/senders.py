@@ -18,7 +18,10 @@ def check_senders(policies: Iterable[Policy], airflow_url: str | None) -> Iterat
     """Look at ``senders.yaml``, at the secrets' connections, and whether the API server serves the webhook.
 
     Nothing is posted. Without a sender, and without a policy that wants one, there is nothing to say.
+
+    :param airflow_url: the API server's address; the one that Airflow's configuration names by default.
     """
+    from setpoint.cli.checks.airflow import known_address
     from setpoint.events.queues import senders_of
     from setpoint.events.senders import SendersError, load_senders
     from setpoint.settings import load_settings
@@ -39,8 +42,8 @@ def check_senders(policies: Iterable[Policy], airflow_url: str | None) -> Iterat
         yield fail(f"webhook sender {name}", text, "add it there, or correct webhook in the policy")
     for name, sender in sorted(senders.items()):
         yield _check_sender(name, sender, heard.get(name, []))
-    if senders and airflow_url:
-        yield _check_endpoint(airflow_url)
+    if senders and (url := airflow_url or known_address()):
+        yield _check_endpoint(url)
 
 
 def _check_sender(name: str, sender: Sender, heard_by: list[str]) -> CheckResult:
