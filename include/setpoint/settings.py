@@ -26,7 +26,8 @@ class Settings(Value):
     """``SETPOINT_SENDERS``: the file that says who may post to the webhook; ``senders.yaml`` beside the folder of
     policies by default. The API server must see it."""
     data: Path
-    """``SETPOINT_DATA``: where metric batches lie; ``$AIRFLOW_HOME/setpoint`` by default. All workers must see it."""
+    """``SETPOINT_DATA``: where metric batches lie; ``$AIRFLOW_HOME/setpoint`` by default. All workers must see it, and
+    the API server, which shows the batches' pages."""
     ledger_url: str
     """``SETPOINT_LEDGER_URL``: an SQLAlchemy URL; an SQLite file in ``data`` by default."""
     ledger_connection: str | None
