@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +15,8 @@ from setpoint.model import FRAME_COLUMNS, Completeness, MetricBatch, QualityRepo
 from setpoint.policy.schema import Policy
 from setpoint.quality import judge
 from setpoint.testing.values import NOW, a_policy
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the helper module beside this file
 
 Points = list[tuple[datetime, float]]
 PERIODS = 10

@@ -41,7 +41,9 @@ def _on_time(block: Block, finite: Booleans, limits: Limits) -> Timing | None:
     periods = block.times.shape[1]
     if not (block.even and (limits.expected == periods).all() and finite.all()):
         return None
-    slots = limits.start_us[:, None] + limits.period_us[:, None] * np.arange(periods)
+    alike = all((one == one[0]).all() for one in (limits.start_us, limits.period_us))
+    starts, steps = (one[: 1 if alike else None, None] for one in (limits.start_us, limits.period_us))
+    slots = starts + steps * np.arange(periods)
     if not (block.times == slots).all():
         return None
     nothing = np.zeros(len(block.series), dtype=np.int64)

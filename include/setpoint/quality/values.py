@@ -132,13 +132,13 @@ class _Usual:
     def wild(self, limit: Floats) -> Integers:
         found = np.zeros(len(self.points), dtype=np.int64)
         farthest = np.maximum(times_of(self.minimum, self.median)[0], times_of(self.maximum, self.median)[0])
-        # Only a series that touches or crosses zero, or comes near it, has a point that small.
+        # Only a series that touches or crosses zero, or comes near it, has a point that small: beside its largest one,
+        # not its median: that of two halves (see `_split`) lies between them.
         near = np.where(
             (self.minimum <= 0) & (self.maximum >= 0), 0.0, np.minimum(abs(self.minimum), abs(self.maximum))
         )
-        suspects = np.flatnonzero(
-            (self.counts >= ENOUGH_POINTS) & ((farthest >= limit) | (near * limit <= np.abs(self.median)))
-        )
+        largest = np.maximum(np.abs(self.minimum), np.abs(self.maximum))
+        suspects = np.flatnonzero((self.counts >= ENOUGH_POINTS) & ((farthest >= limit) | (near * limit <= largest)))
         if len(suspects):
             marks = wild_points(self.points[suspects], self.median[suspects], self.spread[suspects], limit[suspects])
             found[suspects] = marks.sum(axis=1)
@@ -159,7 +159,27 @@ def wild_points(points: Floats, median: Floats, spread: Floats, limit: Floats) -
     neighbour = np.zeros_like(high)
     neighbour[:, 1:] |= high[:, :-1]
     neighbour[:, :-1] |= high[:, 1:]
-    return np.asarray((high & ~neighbour) | low)
+    return np.asarray((high & ~neighbour) | low | _split(points, limit))
+
+
+def _split(points: Floats, limit: Floats) -> Booleans:
+    """The smaller half of the points of a series that falls into two halves, ``limit`` times apart.
+
+    The median of such a series lies between the halves, and all points are about as far from it as its spread: by these
+    nothing stands out. A rise is none of it: all small points are older than all large ones then. Zeros count in a half
+    and are marked by nobody here: they are the zero guard's.
+    """
+    sizes = np.abs(points)
+    counts = np.isfinite(points).sum(axis=1)
+    half = counts // 2
+    ordered, rows = np.sort(sizes, axis=1), np.arange(len(points))  # NaN last
+    small, large = ordered[rows, np.maximum(half - 1, 0)], ordered[rows, np.minimum(half, points.shape[1] - 1)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = (counts >= ENOUGH_POINTS) & (counts % 2 == 0) & (small > 0) & (small * limit <= large)
+    lower = (sizes <= small[:, None]) & apart[:, None]
+    rank = np.cumsum(np.isfinite(points), axis=1)
+    rises = (lower == (np.isfinite(points) & (rank <= half[:, None]))).all(axis=1)
+    return np.asarray(lower & (points != 0) & ~rises[:, None])
 
 
 def _newest_right(block: Block, finite: Booleans) -> tuple[Floats, Integers]:

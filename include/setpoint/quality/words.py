@@ -75,7 +75,7 @@ def newest_spike(row: Row) -> str:
     """How far the newest point stands out."""
     if row["newest_times"] <= 1:
         return "the newest point does not stand out"
-    return f"the newest point alone {row['newest_times']:.3g}x off: {row['newest']:g}, median {row['median']:g}"
+    return f"the newest point alone {row['newest_times']:.4g}x off: {row['newest']:g}, median {row['median']:g}"
 
 
 def wild(row: Row) -> str:
@@ -110,4 +110,4 @@ def _moved(how: str, times: float, row: Row) -> str:
         return "no accepted batch to compare with"
     if times <= 1:
         return f"the median is {row['median']:g}; it was {row['median_before']:g}"
-    return f"the median {how} {times:.3g}x, from {row['median_before']:g} to {row['median']:g}"
+    return f"the median {how} {times:.4g}x, from {row['median_before']:g} to {row['median']:g}"

@@ -108,9 +108,11 @@ class _Metric:
         samples: list[int] = there.sum(axis=1).tolist()
         ages = ((self.pulled_at - grid.newest) / 1e6).tolist()
         # Plain Python numbers for many series at once; a missing point never becomes one.
-        newest = grid.points[:, -MOST_POINTS:].astype(np.object_)
-        newest[~there[:, -MOST_POINTS:]] = None
-        points = newest.tolist()
+        newest = grid.points[:, -MOST_POINTS:]
+        if there.all():
+            points: list[list[float | None]] = newest.tolist()
+        else:
+            points = np.where(there[:, -MOST_POINTS:], newest.astype(np.object_), None).tolist()
         values = [aggregate_rows(grid.points, how).tolist() for how in self.ways]
         periods = grid.points.shape[1]
         for row, series in enumerate(grid.series.tolist()):
