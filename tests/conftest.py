@@ -17,6 +17,7 @@ from hypothesis import settings
 
 # No wall clock in a test: a busy machine is not a failure.
 settings.register_profile("setpoint", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=2000)  # --hypothesis-profile=thorough
 settings.load_profile("setpoint")
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ from setpoint.targets.checks import refusal
 from setpoint.targets.contract import Permit, TargetError
 from setpoint.testing.ledgers import begin_change, finish_change
 from setpoint.testing.values import NOW, a_planned_change, a_policy, a_state
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helper module beside the tests
 
 
 class Moment:
