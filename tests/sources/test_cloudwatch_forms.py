@@ -271,6 +271,15 @@ def test_a_target_beyond_the_five_hundredth_group_is_not_known(cloudwatch: Any, 
     assert "500 groups at most" in status_of(fetched, "web").messages[0]
 
 
+def test_a_query_that_was_cut_short_leaves_nobody_complete(cloudwatch: Any, say: Any) -> None:
+    """A message on the whole call holds for targets without a group too, also when there is no group at all."""
+    message = {"Code": "MaxMetricsExceeded", "Value": "Maximum number of allowed metrics exceeded"}
+    cloudwatch.answer = lambda number, request: (200, {"MetricDataResults": [], "Messages": [message]})
+    found = status_of(fetch(cloudwatch, metric(COMMON, select=SELECT), "web"))
+    assert (found.status, found.points) == (Completeness.PARTIAL, 0)
+    assert any("Maximum number" in one for one in found.messages)
+
+
 def test_two_groups_of_one_name_are_not_mixed_up_silently(cloudwatch: Any, say: Any) -> None:
     """Two linked accounts may each have a group called web."""
 

@@ -70,6 +70,8 @@ class Answer:
     codes: Codes
     times: Microseconds
     values: npt.NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+    """What was said of the whole call; each series has it too."""
 
     @classmethod
     def of(cls, call: Call, pages: Iterable[Page], metrics: Mapping[str, CloudWatchMetric]) -> Answer:
@@ -127,7 +129,7 @@ class _Reading:
             if self._parts
             else (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
         )
-        return Answer(self._call, self._asked, self._series, codes, times, values)
+        return Answer(self._call, self._asked, self._series, codes, times, values, tuple(self._notes))
 
     def _take(self, result: Result, seen: set[int]) -> int:
         """Take what a result says of its series, and return the series' number; -1 when nobody asked for it."""
@@ -216,10 +218,9 @@ def _fill_unselected(answer: Answer, series: list[Series | None], wanted: Sequen
             )
         else:
             found.note(f"the query's answer has no group {target!r}")
-        if failed:
-            found.suspect = True
-            for message in failed[0].messages:
-                found.note(message)
+        for message in [*answer.notes, *(failed[0].messages if failed else ())]:
+            found.note(message)
+        found.suspect = bool(failed or answer.notes)
         series[code] = found
 
 

@@ -37,6 +37,7 @@ class OpenSockets:
             for scheme, pool in list(classes.items()):
                 classes[scheme] = sockets._remembering(pool)
             setattr(session, _MARK, sockets)
+            session.close()  # connections of before would not be remembered; new ones are made when needed
         return sockets
 
     def shut(self) -> None:
