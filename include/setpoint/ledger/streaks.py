@@ -29,6 +29,8 @@ class Streaks(Store):
         :param window_end: the end of the batch's window.
         """
         now = self._clock()
+        if not any(failed.values()) and not self.streaks(policy):  # as almost always: nobody has to wait for a lock
+            return {target: Streak(target=target, window_end=window_end) for target in failed}
         with self._database.write() as connection:
             self._database.lock(connection, "streaks", policy)
             known = _streaks(connection, policy)
