@@ -164,7 +164,7 @@ def _change(ledger: Ledger, policy: Policy, now: datetime) -> None:
         begun = ledger.begin_change(planned, now, new_holder())
         ledger.memory(policy.name, [TARGET], policy.targets.scope, now)
         if begun.lease is not None:
-            reason = Reason(code="applied", text="nobody was asked")
+            reason = Reason(code="applied_by_earlier_attempt", text="nobody was asked")
             ledger.finish_change(
                 planned.change_id, ApplyResult(state=ChangeState.APPLIED, reason=reason), now, begun.lease
             )
