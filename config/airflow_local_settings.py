@@ -61,7 +61,11 @@ _FOR_PARSERS = (
 
 _OURS = ("setpoint", "setpoint_airflow")
 
-_NO_PART_OF_A_TASK = {"cli", "demo", "lab", "stack", "testing", "migrations"}
+# Pages and webhook are the API server's: 20 MB.
+_NO_PART_OF_A_TASK = {"cli", "demo", "lab", "stack", "testing", "migrations", "pages", "webhook"}
+
+# Great Expectations imports them for three expectations that no suite of ours has, 60 MB. Who uses them has them.
+_ON_FIRST_USE = ("scipy.stats", "altair")
 
 
 def _forks_tasks(arguments: list[str]) -> bool:
@@ -127,6 +131,18 @@ def _preload(names: _Iterable[str], warm: _Callable[[], None]) -> None:
         log.warning("warming up failed; everything works, and takes longer", exc_info=True)  # the same boundary
 
 
+def _put_off(names: _Iterable[str]) -> None:
+    """Let modules be loaded when something of them is used."""
+    log = _log()
+    try:
+        from setpoint_airflow.first_use import load_on_first_use
+
+        for name in names:
+            load_on_first_use(name)
+    except Exception:
+        log.warning("everything is loaded at once; it works, and takes more memory", exc_info=True)  # the same boundary
+
+
 def _warm_tasks() -> None:
     """Do once what would be done again by the first use in every task."""
     from setpoint_airflow.warm import warm_up
@@ -155,6 +171,7 @@ def _freeze() -> None:
 
 if _os.environ.get("SETPOINT_PRELOAD", "1") != "0":
     if _forks_tasks(_sys.argv):
+        _put_off(_ON_FIRST_USE)
         _preload(_for_tasks(), _warm_tasks)
     elif _forks_parsers(_sys.argv):
         _preload(_FOR_PARSERS, _warm_parsers)

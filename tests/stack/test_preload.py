@@ -26,6 +26,24 @@ bag = DagBag(dag_folder={dags!r}, load_op_links=False)
 assert bag.dags and not bag.import_errors, bag.import_errors
 print(sorted(name for name in set(sys.modules) - known if name.startswith("setpoint")))
 """
+LATE = """
+import json, sys
+sys.argv = ["airflow", "scheduler"]
+import airflow
+there = [name for name in {modules!r} if name in sys.modules]
+from scipy import stats
+import scipy.stats as the_same
+from scipy.stats import norm
+print(json.dumps([there, stats is the_same, float(stats.norm.cdf(0)), norm is stats.norm]))
+"""
+NEEDLESS = [
+    "matplotlib",
+    "scipy.stats._continuous_distns",
+    "altair.vegalite",
+    "setpoint_airflow.pages.app",
+    "setpoint_airflow.webhook.app",
+    "setpoint.lab.server",
+]
 HEAVY = [
     "great_expectations",
     "pyarrow.parquet",
@@ -49,6 +67,21 @@ def preloaded(home: Path, *arguments: str, switch: str = "1") -> list[str]:
 def test_the_process_that_forks_tasks_imports_the_heavy_libraries(tmp_path: Path) -> None:
     """The scheduler's forks find Great Expectations, Parquet, boto3 and Setpoint's own rooms already there."""
     assert preloaded(tmp_path, "scheduler", "--skip-serve-logs") == HEAVY
+
+
+def test_what_no_task_uses_is_not_in_every_tasks_memory(tmp_path: Path) -> None:
+    """The API server's pages stay out; what a library imports in vain is loaded by whoever uses it, and is whole."""
+    environment = inherited_environment({}) | airflow_environment(prepare_home(tmp_path))
+    result = subprocess.run(
+        [sys.executable, "-c", LATE.format(modules=NEEDLESS)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert json.loads(result.stdout.splitlines()[-1]) == [[], True, 0.5, True]
 
 
 @pytest.mark.parametrize(
