@@ -44,10 +44,15 @@ def table() -> str:
         ours = of_size[0].milliseconds
         lines += [
             f"| {one.rows:,} | {one.way} | {one.milliseconds:,.0f} ms | {_ratio(ours / one.milliseconds)} "
-            f"| {one.extra_bytes / 1e6:,.0f} MB | {one.extra_bytes / one.batch_bytes:.1f}x |"
+            f"| {one.extra_bytes / 1e6:,.0f} MB | {_share(one)} |"
             for one in of_size
         ]
     return "\n".join(lines)
+
+
+def _share(one: Measured) -> str:
+    # What a library allocates once is nothing of a batch's size.
+    return f"{one.extra_bytes / one.batch_bytes:.1f}x" if one.batch_bytes > 1e6 else ""
 
 
 def _ratio(ours: float) -> str:
