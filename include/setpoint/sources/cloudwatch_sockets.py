@@ -33,7 +33,7 @@ class OpenSockets:
         if isinstance(known, cls):
             return known
         sockets = cls()
-        if isinstance(classes, dict):
+        if session is not None and isinstance(classes, dict):
             for scheme, pool in list(classes.items()):
                 classes[scheme] = sockets._remembering(pool)
             setattr(session, _MARK, sockets)
