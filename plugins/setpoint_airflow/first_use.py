@@ -38,7 +38,7 @@ class _OnFirstUse(ModuleType):
         except BaseException:
             spec.loader_state = None  # the next use tries again, as the next import would
             raise
-        self.__class__ = ModuleType
+        self.__class__ = ModuleType  # type: ignore[assignment]  # from here on an ordinary module
 
 
 def load_on_first_use(name: str) -> None:
