@@ -42,8 +42,8 @@ def permissions_page() -> str:
         "The connection a policy names (`targets.connection`) needs what its metrics, its targets and its queue need.",
         *parts,
         "## One IAM policy for everything built in",
-        "Put your account, region, groups, buckets and queue in the place of the examples. What describes or gets takes "
-        "`*` only: IAM cannot narrow it.",
+        "Put your account, region, groups, buckets and queue in the place of the examples. "
+        "What describes or gets takes `*` only: IAM cannot narrow it.",
         _iam(everything),
         "## One that can change nothing",
         "For a trial with `dry_run: true`: even a mistake of ours could not change a group with it. "

@@ -112,7 +112,9 @@ class _Metric:
         if there.all():
             points: list[list[float | None]] = newest.tolist()
         else:
-            points = np.where(there[:, -MOST_POINTS:], newest.astype(np.object_), None).tolist()
+            numbers = newest.astype(np.object_)
+            numbers[~there[:, -MOST_POINTS:]] = None
+            points = numbers.tolist()
         values = [aggregate_rows(grid.points, how).tolist() for how in self.ways]
         periods = grid.points.shape[1]
         for row, series in enumerate(grid.series.tolist()):
