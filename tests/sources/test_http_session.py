@@ -120,7 +120,7 @@ def test_compression_is_undone_and_bounded(server: AnsweringServer, pack: Any) -
 @pytest.mark.parametrize(
     ("body", "encoding", "said"),
     [
-        (gzip.compress(b"[1, 2]" * 100)[:-9], "gzip", "breaks off"),
+        (gzip.compress(b"[1, 2]" * 100, mtime=0)[:-9], "gzip", "breaks off"),
         (b"not gzip", "gzip", "cannot be read"),
         (b"x", "br", "encoded as 'br'"),
     ],
