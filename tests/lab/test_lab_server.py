@@ -19,7 +19,7 @@ from setpoint.lab.config import ACCESS_KEY, REGION, SECRET_KEY, FleetConfig, Lab
 from setpoint.lab.faults import FaultKind
 from setpoint.lab.process import LabProcess, LabStartError
 from setpoint.lab.provision import HIGH_CPU_PERCENT, client, provision
-from setpoint.lab.server import PortTakenError, run_lab
+from setpoint.lab.server import PortTakenError, run_lab, serving
 from setpoint.stack.ports import free_port
 
 Client = Callable[[str], Any]
@@ -38,6 +38,14 @@ def _cpu_query(fleet: str = "shop") -> dict[str, Any]:
         "StartTime": now - timedelta(minutes=2),
         "EndTime": now + timedelta(seconds=1),
     }
+
+
+def test_the_environment_is_left_as_it_was() -> None:
+    """A practice AWS in this process leaves its credentials to nobody: they would be taken for the machine's own."""
+    before = dict(os.environ)
+    with serving(LabConfig(fleets=())):
+        pass
+    assert dict(os.environ) == before
 
 
 def test_a_change_of_capacity_arrives(calm_lab: LabProcess, aws: Client, eventually: Eventually) -> None:

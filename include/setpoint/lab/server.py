@@ -88,10 +88,9 @@ def serving(
     :raises PortTakenError: when the port cannot be had.
     """
     listener = _listen(host, port)
-    with contextlib.closing(listener):
+    with contextlib.closing(listener), _environment_of_moto():
         taken = int(listener.getsockname()[1])
         url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{taken}"  # noqa: S104 - only to build a URL
-        _settle_moto()
         from werkzeug.serving import make_server
 
         from setpoint.lab.app import LabApplication
@@ -143,8 +142,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _settle_moto() -> None:
-    """Set what moto and the botocore inside it read from the environment when they are imported."""
+@contextlib.contextmanager
+def _environment_of_moto() -> Iterator[None]:
+    """Set what moto and the botocore inside it read from the environment, and take it back.
+
+    What is set already stays; nothing stays set behind: the credentials would be everybody's in this process.
+    """
     settings: dict[str, str] = {
         "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page shall talk to this
         "MOTO_AMIS_PATH": str(IMAGES_PATH),  # moto's own 1,300 images cost 0.3 s at every start and reset
@@ -152,8 +155,13 @@ def _settle_moto() -> None:
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    for name, value in settings.items():
-        os.environ.setdefault(name, value)
+    added = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _provision(control: "ControlApi", url: str, config: LabConfig) -> None:
