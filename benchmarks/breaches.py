@@ -19,21 +19,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks import latency
-from setpoint.lab.config import FleetConfig, LabConfig
-from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import airflow_connection, client, provision
+from benchmarks.real import Real, real_airflow
+from setpoint.lab.config import FleetConfig
+from setpoint.lab.provision import client
 from setpoint.stack.client import StackClient, wait_until
-from setpoint.stack.local import LocalStack
-from setpoint.stack.postgres import TemporaryPostgres
-from setpoint.stack.settings import REPOSITORY, prepare_home
 
 BREACHES = 10
 """As many as one SendMessageBatch takes."""
@@ -61,43 +56,16 @@ def policy(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def system(home: Path, database: str) -> Iterator[tuple[LabProcess, StackClient, str]]:
-    """The lab with ten fleets, an Airflow with ten policies, and the queue's URL."""
-    with ExitStack() as stack:
-        metadata, ledger = None, f"sqlite:///{home / 'data' / 'ledger.db'}"
-        if database == "postgresql":
-            server = stack.enter_context(TemporaryPostgres())
-            metadata, ledger = server.create_database("airflow"), server.create_database("ledger")
-        for folder in ("policies", "data", "dags"):
-            (home / folder).mkdir(parents=True)
-        for name in NAMES:
-            (home / "policies" / f"{name}.yaml").write_text(yaml.safe_dump(policy(name)))
-        for file in (REPOSITORY / "dags").glob("*.py"):
-            (home / "dags" / file.name).write_text(file.read_text())
-        fleets = tuple(
-            FleetConfig(group=name, min_size=1, max_size=900, desired_capacity=3, boot_seconds=0.5) for name in NAMES
-        )
-        lab = stack.enter_context(LabProcess(LabConfig(fleets=fleets, publish_seconds=1.0)))
-        there = provision(lab.url, fleets)
-        settings = prepare_home(
-            home / "airflow",
-            dags_folder=home / "dags",
-            database_url=metadata,
-            all_admins=True,
-            connections={"aws_default": airflow_connection(lab.url)},
-            variables={
-                "SETPOINT_POLICIES": str(home / "policies"),
-                "SETPOINT_DATA": str(home / "data"),
-                "SETPOINT_LEDGER_URL": ledger,
-            },
-        )
-        airflow = stack.enter_context(LocalStack(settings))
-        api = stack.enter_context(airflow.client())
-        api.wait_for_dags([f"setpoint.{name}" for name in NAMES], deadline_seconds=180)
+def system(home: Path, database: str) -> Iterator[Real]:
+    """The lab with ten fleets, and an Airflow with ten policies."""
+    fleets = [FleetConfig(group=name, min_size=1, max_size=900, desired_capacity=3, boot_seconds=0.5) for name in NAMES]
+    with real_airflow(home, database, {name: policy(name) for name in NAMES}, fleets) as there:
         wait_until(
-            lambda: all(len(lab.client.series(name)) > 25 for name in NAMES), what="metrics", deadline_seconds=180
+            lambda: all(len(there.lab.client.series(name)) > 25 for name in NAMES),
+            what="metrics",
+            deadline_seconds=180,
         )
-        yield lab, api, there.queue_url
+        yield there
 
 
 def calls_since(lab: Any, sent: float) -> dict[str, float]:
@@ -138,7 +106,7 @@ def measure(database: str, rounds: int) -> tuple[Round, ...]:
     with tempfile.TemporaryDirectory(prefix="setpoint-breaches-") as home, system(Path(home), database) as there:
         told = []
         for number in range(rounds + 1):
-            told.append(volley(*there, number))
+            told.append(volley(there.lab, there.api, there.queue_url, number))
             counted = "does not count" if number == 0 else f"round {number}"
             sys.stderr.write(f"{database}, {counted}: {', '.join(f'{one:.2f}' for one in told[-1].seconds)} s\n")
     return tuple(told[1:])

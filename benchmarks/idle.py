@@ -24,12 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
+from benchmarks.real import real_airflow
 from benchmarks.stock import STOCK
-from setpoint.lab.config import FleetConfig, LabConfig
-from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import airflow_connection, provision
+from setpoint.lab.config import FleetConfig
 from setpoint.stack.local import LocalStack
 from setpoint.stack.postgres import TemporaryPostgres
 from setpoint.stack.settings import prepare_home
@@ -94,47 +92,34 @@ def policy(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def setpoint_system(home: Path, database_url: str | None, **tuning: Any) -> Iterator[LocalStack]:
+def setpoint_system(home: Path, database: str, **tuning: Any) -> Iterator[LocalStack]:
     """The practice AWS and an Airflow with ten policies, settings as the project sets them."""
-    with ExitStack() as stack:
-        for folder in ("policies", "data"):
-            (home / folder).mkdir(parents=True)
-        names = [f"idle-{number}" for number in range(POLICIES)]
-        for name in names:
-            (home / "policies" / f"{name}.yaml").write_text(yaml.safe_dump(policy(name)))
-        fleets = tuple(FleetConfig(group=name, min_size=1, max_size=20, desired_capacity=2) for name in names)
-        lab = stack.enter_context(LabProcess(LabConfig(fleets=fleets, publish_seconds=5.0)))
-        provision(lab.url, fleets)
-        settings = prepare_home(
-            home / "airflow",
-            database_url=database_url,
-            all_admins=True,
-            connections={"aws_default": airflow_connection(lab.url)},
-            variables={"SETPOINT_POLICIES": str(home / "policies"), "SETPOINT_DATA": str(home / "data")},
-            **tuning,
-        )
-        airflow = stack.enter_context(LocalStack(settings))
-        with airflow.client() as api:
-            api.wait_for_dags([f"setpoint.{name}" for name in names])
-        yield airflow
+    names = [f"idle-{number}" for number in range(POLICIES)]
+    fleets = [FleetConfig(group=name, min_size=1, max_size=20, desired_capacity=2) for name in names]
+    policies = {name: policy(name) for name in names}
+    with real_airflow(home, database, policies, fleets, publish_seconds=5.0, **tuning) as there:
+        yield there.airflow
 
 
 @contextmanager
-def stock_system(home: Path, database_url: str | None) -> Iterator[LocalStack]:
+def stock_system(home: Path, database: str) -> Iterator[LocalStack]:
     """An Airflow with ten plain Dags and the values Airflow has by default."""
     for folder in ("dags", "plugins"):
         (home / folder).mkdir(parents=True)
     (home / "dags" / "plain.py").write_text(STOCK_DAGS.format(count=POLICIES))
-    settings = prepare_home(
-        home / "airflow",
-        database_url=database_url,
-        all_admins=True,
-        dags_folder=home / "dags",
-        plugins_folder=home / "plugins",
-        **STOCK,
-    )
-    with LocalStack(settings) as airflow, airflow.client() as api:
-        api.wait_for_dags([f"plain-{number}" for number in range(POLICIES)])
+    with ExitStack() as stack:
+        url = stack.enter_context(TemporaryPostgres()).url() if database == "postgresql" else None
+        settings = prepare_home(
+            home / "airflow",
+            database_url=url,
+            all_admins=True,
+            dags_folder=home / "dags",
+            plugins_folder=home / "plugins",
+            **STOCK,
+        )
+        airflow = stack.enter_context(LocalStack(settings))
+        with airflow.client() as api:
+            api.wait_for_dags([f"plain-{number}" for number in range(POLICIES)])
         yield airflow
 
 
@@ -219,9 +204,8 @@ def measure(database: str, seconds: float, **tuning: Any) -> dict[str, dict[str,
     for name in ("setpoint", "stock"):
         with ExitStack() as stack:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="setpoint-idle-")))
-            url = stack.enter_context(TemporaryPostgres()).url() if database == "postgresql" else None
             airflow = stack.enter_context(
-                setpoint_system(home, url, **tuning) if name == "setpoint" else stock_system(home, url)
+                setpoint_system(home, database, **tuning) if name == "setpoint" else stock_system(home, database)
             )
             time.sleep(SETTLE_SECONDS)
             found[name] = watch(airflow, seconds, at_rest(airflow) if name == "setpoint" else lambda: True)

@@ -25,16 +25,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from benchmarks.real import Real, real_airflow
 from benchmarks.stock import STOCK
-from setpoint.lab.config import FleetConfig, LabConfig
+from setpoint.lab.config import FleetConfig
 from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import airflow_connection, client, provision
-from setpoint.stack.client import StackClient, wait_until
-from setpoint.stack.local import LocalStack
-from setpoint.stack.postgres import TemporaryPostgres
-from setpoint.stack.settings import REPOSITORY, prepare_home
+from setpoint.lab.provision import client
+from setpoint.stack.client import wait_until
 
 FLEET = "latency"
 HOPS = ("take_events", "pull_metrics", "validate", "aggregate", "decide", "scale_out")
@@ -110,45 +106,22 @@ def policy() -> dict[str, Any]:
 
 
 @contextmanager
-def system(home: Path, database: str, *, stock: bool) -> Iterator[tuple[LabProcess, StackClient, str]]:
+def system(home: Path, database: str, *, stock: bool) -> Iterator[Real]:
     """The lab and an Airflow with one policy: Setpoint's settings, or stock ones."""
-    with ExitStack() as stack:
-        metadata, ledger = None, f"sqlite:///{home / 'data' / 'ledger.db'}"
-        if database == "postgresql":
-            server = stack.enter_context(TemporaryPostgres())
-            metadata, ledger = server.create_database("airflow"), server.create_database("ledger")
-        for folder in ("policies", "data", "dags"):
-            (home / folder).mkdir(parents=True)
-        (home / "policies" / f"{FLEET}.yaml").write_text(yaml.safe_dump(policy()))
-        fleets = (FleetConfig(group=FLEET, min_size=1, max_size=900, desired_capacity=3, boot_seconds=0.5),)
-        lab = stack.enter_context(LabProcess(LabConfig(fleets=fleets, publish_seconds=1.0)))
-        there = provision(lab.url, fleets)
-        for file in (REPOSITORY / "dags").glob("*.py"):
-            (home / "dags" / file.name).write_text(file.read_text())
-        if stock:
-            source = (REPOSITORY / "dags" / "setpoint_policies.py").read_text()
-            head, future, rest = source.partition("from __future__ import annotations\n")
-            rest = rest.replace("event = TakeEventsOperator(", "event = StockTakeEvents(")
-            stock_dag = head + future + STOCK_INTAKE.format(queue=there.queue_url) + rest
-            (home / "dags" / "setpoint_policies.py").write_text(stock_dag)
-        tuning = STOCK if stock else {}
-        settings = prepare_home(
-            home / "airflow",
-            dags_folder=home / "dags",
-            database_url=metadata,
-            all_admins=True,
-            connections={"aws_default": airflow_connection(lab.url)},
-            variables={
-                "SETPOINT_POLICIES": str(home / "policies"),
-                "SETPOINT_DATA": str(home / "data"),
-                "SETPOINT_LEDGER_URL": ledger,
-            },
-            **tuning,
-        )
-        airflow = stack.enter_context(LocalStack(settings))
-        api = stack.enter_context(airflow.client())
-        api.wait_for_dags([f"setpoint.{FLEET}"])
-        yield lab, api, there.queue_url
+    fleets = (FleetConfig(group=FLEET, min_size=1, max_size=900, desired_capacity=3, boot_seconds=0.5),)
+
+    def use_stock_trigger(_: LabProcess, queue_url: str) -> None:
+        file = home / "dags" / "setpoint_policies.py"
+        head, future, rest = file.read_text().partition("from __future__ import annotations\n")
+        rest = rest.replace("event = TakeEventsOperator(", "event = StockTakeEvents(")
+        file.write_text(head + future + STOCK_INTAKE.format(queue=queue_url) + rest)
+
+    if stock:
+        running = real_airflow(home, database, {FLEET: policy()}, fleets, prepare=use_stock_trigger, **STOCK)
+    else:
+        running = real_airflow(home, database, {FLEET: policy()}, fleets)
+    with running as there:
+        yield there
 
 
 def capacity_calls(lab: Any) -> list[Any]:
@@ -229,8 +202,8 @@ def main() -> None:
         sys.stderr.write(f"{name}: {events} events on {asked.database}\n")
         with ExitStack() as stack:
             home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="setpoint-bench-")))
-            lab, api, queue_url = stack.enter_context(system(home, asked.database, stock=name == "baseline"))
-            result[name] = summary(measure(lab, api, queue_url, events))
+            there = stack.enter_context(system(home, asked.database, stock=name == "baseline"))
+            result[name] = summary(measure(there.lab, there.api, there.queue_url, events))
     if "baseline" in result and "setpoint" in result:
         result["ratio"] = round(result["setpoint"]["median_seconds"] / result["baseline"]["median_seconds"], 3)
     result["peak_memory_of_largest_process_mb"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)

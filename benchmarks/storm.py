@@ -18,24 +18,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 from sqlalchemy import create_engine, text
 
-from setpoint.lab.config import FleetConfig, LabConfig
-from setpoint.lab.process import LabProcess
-from setpoint.lab.provision import airflow_connection, client, provision
+from benchmarks.real import real_airflow
+from setpoint.lab.config import FleetConfig
+from setpoint.lab.provision import client
 from setpoint.ledger import Ledger
 from setpoint.stack.client import wait_until
-from setpoint.stack.local import LocalStack
-from setpoint.stack.postgres import TemporaryPostgres
-from setpoint.stack.settings import REPOSITORY, prepare_home
 from setpoint.testing.storm import Storm, make_storm
 
 FLEET = "storm"
@@ -100,42 +96,6 @@ class Peak:
         self._thread.join()
 
 
-@contextmanager
-def system(home: Path, policies: Sequence[str], database: str) -> Iterator[tuple[LabProcess, LocalStack, str, str]]:
-    """The lab, and an Airflow with the policies; the queue's URL and the ledger's."""
-    with ExitStack() as stack:
-        metadata, ledger = None, f"sqlite:///{home / 'data' / 'ledger.db'}"
-        if database == "postgresql":
-            server = stack.enter_context(TemporaryPostgres())
-            metadata, ledger = server.create_database("airflow"), server.create_database("ledger")
-        for folder in ("policies", "data", "dags"):
-            (home / folder).mkdir(parents=True)
-        for name in policies:
-            (home / "policies" / f"{name}.yaml").write_text(yaml.safe_dump(policy(name)))
-        for file in (REPOSITORY / "dags").glob("*.py"):
-            (home / "dags" / file.name).write_text(file.read_text())
-        fleets = (FleetConfig(group=FLEET, min_size=1, max_size=10, desired_capacity=3, boot_seconds=0.5),)
-        lab = stack.enter_context(LabProcess(LabConfig(fleets=fleets, publish_seconds=1.0)))
-        provision(lab.url, fleets)
-        queue_url = client("sqs", lab.url).create_queue(QueueName=QUEUE)["QueueUrl"]
-        settings = prepare_home(
-            home / "airflow",
-            dags_folder=home / "dags",
-            database_url=metadata,
-            all_admins=True,
-            connections={"aws_default": airflow_connection(lab.url)},
-            variables={
-                "SETPOINT_POLICIES": str(home / "policies"),
-                "SETPOINT_DATA": str(home / "data"),
-                "SETPOINT_LEDGER_URL": ledger,
-            },
-        )
-        airflow = stack.enter_context(LocalStack(settings))
-        api = stack.enter_context(airflow.client())
-        api.wait_for_dags([f"setpoint.{name}" for name in policies], deadline_seconds=180)
-        yield lab, airflow, queue_url, ledger
-
-
 def send(sqs: Any, queue_url: str, storm: Storm, seconds: float) -> float:
     """Send a storm evenly over a time, ten messages a call; returns how long it really took."""
     began = time.monotonic()
@@ -165,7 +125,18 @@ def measure(messages: int, policies: int, seconds: float, deadline_seconds: floa
     names = [f"storm-{number:02}" for number in range(policies)]
     storm = make_storm(messages, names)
     with tempfile.TemporaryDirectory(prefix="setpoint-storm-") as home, ExitStack() as stack:
-        lab, airflow, queue_url, ledger_url = stack.enter_context(system(Path(home), names, database))
+        fleets = (FleetConfig(group=FLEET, min_size=1, max_size=10, desired_capacity=3, boot_seconds=0.5),)
+        there = stack.enter_context(
+            real_airflow(
+                Path(home),
+                database,
+                {name: policy(name) for name in names},
+                fleets,
+                prepare=lambda lab, _: client("sqs", lab.url).create_queue(QueueName=QUEUE),
+            )
+        )
+        lab, airflow, ledger_url = there.lab, there.airflow, there.ledger_url
+        queue_url = client("sqs", lab.url).get_queue_url(QueueName=QUEUE)["QueueUrl"]
         ledger = stack.enter_context(Ledger.open(ledger_url))
         wait_until(lambda: len(lab.client.series(FLEET)) > 25, what="metrics", deadline_seconds=120)
         peak = Peak(airflow.components["triggerer"].pid)
