@@ -44,6 +44,7 @@ FLEETS = (
     "hook",
     "landed",
     "storm",
+    "zeros",
 )
 STORM_QUEUE = "storm-events"
 """A queue of its own, on which no alarm of the practice AWS arrives, so that what was sent is known."""

@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+
+from setpoint.lab.faults import FaultKind
+from setpoint.model import Action
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
@@ -65,3 +69,35 @@ def test_the_mistakes_of_a_broken_policy_are_on_the_home_page(live: Any, page: A
     page.get_by_text(re.compile("setpoint_policy_problems")).first.click()
     page.get_by_text(re.compile("limits")).first.wait_for()
     picture(page, "problems", tmp_path)
+
+
+def test_the_tasks_link_leads_to_the_failed_expectation_and_its_plot(live: Any, page: Any, tmp_path: Path) -> None:
+    """Monitoring reads zeros: the quarantine task's link opens a page that shows why, and nothing on it is blocked."""
+    live.lab.client.fault(FaultKind.ZEROS, "zeros")
+
+    def run_on_zeros() -> str | None:
+        """A run whose window has nothing but zeros in it."""
+        run_id = str(live.api.trigger("setpoint.zeros")["dag_run_id"])
+        assert live.api.wait_for_run("setpoint.zeros", run_id)["state"] == "success"
+        (decision,) = live.ledger.decisions_of(f"zeros/{run_id}")
+        return run_id if decision.action is Action.QUARANTINE else None
+
+    run_id = live.until(run_on_zeros, "a batch in quarantine")
+    live.lab.client.remove_faults(fleet="zeros")
+    batch = live.ledger.batch_of(f"zeros/{run_id}")
+
+    page.goto(f"/dags/setpoint.zeros/runs/{quote(run_id, safe='')}/tasks/quarantine/details")
+    page.get_by_role("link", name="Batch page").first.click()
+    page.get_by_text(batch.batch_id).first.wait_for()
+    blocked = list[str]()
+    page.on("console", lambda message: blocked.append(message.text))
+    page.reload()
+    page.get_by_text(re.compile("zero_guard: .* points zero")).first.wait_for()
+    page.get_by_text("Unsuccessful Expectations").wait_for()
+    drawn = page.locator("svg.plot").first
+    drawn.wait_for()
+    assert drawn.bounding_box()["height"] > 100
+    assert page.locator("svg .marked").count() > 0
+    assert page.evaluate("getComputedStyle(document.querySelector('.fail')).fontWeight") == "600"
+    assert [one for one in blocked if "favicon" not in one] == []
+    page.screenshot(path=tmp_path / "batch.png", full_page=True)
