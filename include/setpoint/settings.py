@@ -47,6 +47,12 @@ class Settings(Value):
     change_pool: str = "default_pool"
     """``SETPOINT_CHANGE_POOL``: the Airflow pool of the tasks that change something (``default_pool`` by default). Its
     slots bound how many call the provider at once, whichever policy they are of; it has to exist in Airflow."""
+    cloudwatch_calls_per_second: int = 500
+    """``SETPOINT_CLOUDWATCH_CALLS_PER_SECOND``: the account's quota "Rate of GetMetricData requests" in a region
+    (``500`` by default, as AWS's is); set it where yours was raised, or is lower."""
+    cloudwatch_share: float = 0.5
+    """``SETPOINT_CLOUDWATCH_SHARE``: how much of this and of CloudWatch's other quotas one fetch uses (``0.5`` by
+    default, above 0 and at most 1); the rest is left to the account's other readers, and to other runs."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -69,6 +75,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         dedupe_window=_dedupe_window(variables.get("SETPOINT_DEDUPE_WINDOW") or "7d"),
         reconcile_grace=_reconcile_grace(variables.get("SETPOINT_RECONCILE_GRACE") or "10m"),
         change_pool=variables.get("SETPOINT_CHANGE_POOL") or "default_pool",
+        cloudwatch_calls_per_second=_calls_per_second(variables.get("SETPOINT_CLOUDWATCH_CALLS_PER_SECOND") or "500"),
+        cloudwatch_share=_share(variables.get("SETPOINT_CLOUDWATCH_SHARE") or "0.5"),
     )
 
 
@@ -91,6 +99,25 @@ def _reconcile_grace(text: str) -> timedelta:
     if grace < timedelta(seconds=10):
         raise SettingsError(f"SETPOINT_RECONCILE_GRACE is {text!r}; it is at least 10s")
     return grace
+
+
+def _calls_per_second(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise SettingsError(
+            f"SETPOINT_CLOUDWATCH_CALLS_PER_SECOND is {text!r}; it is a whole number from 1 on: the quota 'Rate of "
+            "GetMetricData requests' in AWS's Service Quotas"
+        )
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise SettingsError(f"SETPOINT_CLOUDWATCH_SHARE is {text!r}; it is a number above 0 and at most 1, such as 0.5")
+    return share
 
 
 def _ledger_connection(variables: Mapping[str, str]) -> str | None:

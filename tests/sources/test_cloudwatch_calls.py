@@ -14,14 +14,9 @@ from typing import Any
 import pytest
 from worlds.aws_cloudwatch_world import CloudWatchWorld
 
+from setpoint.settings import load_settings
 from setpoint.sources.cloudwatch import CloudWatchMetric, CloudWatchSource
-from setpoint.sources.cloudwatch_pace import (
-    CALLS_PER_SECOND,
-    CALLS_PER_SECOND_SELECTED,
-    POINTS_PER_SECOND,
-    POINTS_PER_SECOND_OLD,
-    Pace,
-)
+from setpoint.sources.cloudwatch_pace import Pace, Quotas
 from setpoint.sources.contract import SourceError
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
@@ -175,29 +170,44 @@ def test_interrupting_a_pause_ends_it(interrupted: Callable[[], None], cloudwatc
 @pytest.mark.parametrize(
     ("points", "selected", "reaching_back", "seconds"),
     [
-        (0, False, RECENT, 1 / CALLS_PER_SECOND),
-        (0, True, RECENT, 1 / CALLS_PER_SECOND_SELECTED),
-        (45_000, False, RECENT, 45_000 / POINTS_PER_SECOND),
-        (45_000, False, timedelta(hours=4), 45_000 / POINTS_PER_SECOND_OLD),
+        (0, False, RECENT, 1 / 500),
+        (0, True, RECENT, 1 / 10),
+        (45_000, False, RECENT, 45_000 / 180_000),
+        (45_000, False, timedelta(hours=4), 45_000 / 396_000),
+        (60, True, RECENT, 60 * 10_000 / 4_300_000),
+        (20_160, True, timedelta(days=14), 1),
     ],
 )
-def test_the_pace_stays_below_the_quotas(points: int, selected: bool, reaching_back: timedelta, seconds: float) -> None:
-    """After a burst of a second's worth, calls are as far apart as half the account's quota asks."""
-    pace = Pace(Clock())
-    waits = [pace.seconds_before(points, selected=selected, reaching_back=reaching_back) for _ in range(200)]
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_the_pace_stays_below_the_quotas(
+    points: int, selected: bool, reaching_back: timedelta, seconds: float, share: float
+) -> None:
+    """After a burst of a second's worth, calls are as far apart as the share of the account's quota asks."""
+    pace = Pace(Clock(), quotas=Quotas(share=share))
+    waits = [pace.seconds_before(points, selected=selected, reaching_back=reaching_back) for _ in range(1_200)]
     assert waits[0] == 0
-    assert waits[-1] - waits[-2] == pytest.approx(seconds)
-    assert waits[-1] == pytest.approx(199 * seconds - 1)
+    assert waits[-1] - waits[-2] == pytest.approx(seconds / share)
+    assert waits[-1] == pytest.approx(1_199 * seconds / share - 1)
+
+
+def test_a_deployment_says_what_its_account_allows() -> None:
+    """A raised quota and another share are settings, read when a source is built."""
+    quotas = Quotas.of(
+        load_settings({"SETPOINT_CLOUDWATCH_CALLS_PER_SECOND": "40", "SETPOINT_CLOUDWATCH_SHARE": "0.25"})
+    )
+    pace = Pace(Clock(), quotas=quotas)
+    waits = [pace.seconds_before(0, selected=False, reaching_back=RECENT) for _ in range(100)]
+    assert waits[-1] - waits[-2] == pytest.approx(0.1)
 
 
 def test_the_pace_halves_when_throttled_and_recovers() -> None:
     """Down at once, up again little by little, and never to a standstill."""
-    pace = Pace(Clock())
+    pace = Pace(Clock(), quotas=Quotas(calls_per_second=50))
     for _ in range(100):
         pace.throttled()
     assert pace.factor == 1 / 32
     waits = [pace.seconds_before(0, selected=False, reaching_back=RECENT) for _ in range(4)]
-    assert waits[3] - waits[2] == pytest.approx(32 / CALLS_PER_SECOND)
+    assert waits[3] - waits[2] == pytest.approx(32 / 25)
     for _ in range(16):
         pace.answered()
     assert pace.factor == 1
@@ -206,7 +216,7 @@ def test_the_pace_halves_when_throttled_and_recovers() -> None:
 def test_what_was_not_used_is_saved_for_a_second_at_most() -> None:
     """A fetch after a long rest may begin with one second's worth, and not with an hour's."""
     clock = Clock()
-    pace = Pace(clock)
+    pace = Pace(clock, quotas=Quotas(calls_per_second=50))
     clock.seconds += 3600
     waits = [pace.seconds_before(0, selected=False, reaching_back=RECENT) for _ in range(100)]
-    assert sum(one == 0 for one in waits) == pytest.approx(CALLS_PER_SECOND, abs=1)
+    assert sum(one == 0 for one in waits) == pytest.approx(25, abs=1)

@@ -109,6 +109,7 @@ def status_of(fetched: Fetched, target: str = "web") -> SeriesStatus:
         ),
         (COMMON, {"select": SELECT + " LIMIT 10"}, "LIMIT leaves targets out"),
         (COMMON, {"select": SELECT, "window": "15d", "period": "5m"}, "a Metrics Insights query reaches 14d"),
+        (COMMON, {"select": SELECT, "period": "10s"}, "a Metrics Insights query answers in minutes; period is 10s"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(base: dict[str, Any], keys: dict[str, Any], said: str) -> None:

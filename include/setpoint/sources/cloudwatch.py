@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from setpoint.settings import load_settings
 from setpoint.sources.cloudwatch_calls import Calls
 from setpoint.sources.cloudwatch_metric import CloudWatchMetric
-from setpoint.sources.cloudwatch_pace import Pace
+from setpoint.sources.cloudwatch_pace import Pace, Quotas
 from setpoint.sources.cloudwatch_queries import plan_calls
 from setpoint.sources.contract import Fetched, MetricConfig
 
@@ -22,7 +23,7 @@ class CloudWatchSource:
         number of attempts it is configured for; how attempts follow each other is decided here (see
         :mod:`setpoint.sources.cloudwatch_calls`).
     :param max_concurrency: calls under way at once; each asks for up to 500 series.
-    :param pace: how fast calls may follow each other.
+    :param pace: how fast calls may follow each other; left out, as the deployment's settings say.
     """
 
     connection_type: ClassVar[str | None] = "aws"
@@ -35,7 +36,7 @@ class CloudWatchSource:
             raise ValueError(f"max_concurrency is at least 1; got {max_concurrency}")
         self._client = client
         self._max_concurrency = max_concurrency
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(quotas=Quotas.of(load_settings()))
 
     def fetch(self, metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], now: datetime) -> Fetched:
         """Fetch every metric of every target, each over its own ``window_at(now)``.

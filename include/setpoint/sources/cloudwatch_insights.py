@@ -1,7 +1,8 @@
 """Metrics Insights queries in a policy: ``SELECT ... GROUP BY`` the dimension that names the target.
 
-Syntax and limits: "Metrics Insights query components and syntax" and "Metrics Insights limits" in the CloudWatch user
-guide.
+Syntax and limits: "Metrics Insights query components and syntax" and "Metrics Insights quotas" in the CloudWatch user
+guide: two weeks of data, 10,000 metrics processed and 500 series answered a query, one query a call, nothing finer than
+a minute (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html).
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ LONGEST_QUERY = 2048
 """``MetricExpression`` of the API."""
 MOST_GROUPS = 500
 """Series one query answers with; what goes beyond is left out without a word."""
+MOST_SCANNED = 10_000
+"""Metrics one query looks at; those it finds beyond are left out without a word."""
+FINEST = timedelta(minutes=1)
+"""Data of a finer period is answered in minutes, without a word."""
 REACHES_BACK = timedelta(days=14)
 """``GetMetricData``: "Metrics Insights queries can query the most recent two weeks of metric data"."""
 

@@ -179,6 +179,10 @@ class CloudWatchMetric(AwsMetricConfig):
             raise refuse(f"window and settle reach back {format_duration(reach)}; CloudWatch keeps points for 455d")
         if self.form == "selected" and reach > cloudwatch_insights.REACHES_BACK:
             raise refuse(f"window and settle reach back {format_duration(reach)}; a Metrics Insights query reaches 14d")
+        if self.form == "selected" and self.period < cloudwatch_insights.FINEST:
+            raise refuse(
+                f"a Metrics Insights query answers in minutes; period is {format_duration(self.period)}, set it to 1m"
+            )
         if self.period_seconds % multiple:
             raise refuse(
                 f"window and settle reach back {format_duration(reach)}, where CloudWatch only keeps points of whole "

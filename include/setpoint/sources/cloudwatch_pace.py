@@ -1,4 +1,22 @@
-"""How fast GetMetricData may be called, and how that follows what CloudWatch says."""
+"""How fast GetMetricData may be called, and how that follows what CloudWatch says.
+
+The quotas are those of "Amazon CloudWatch endpoints and quotas" in the AWS General Reference
+(https://docs.aws.amazon.com/general/latest/gr/cw_region.html), per account and region:
+
+==================================================================  =========  ==========
+quota                                                               default    can grow
+==================================================================  =========  ==========
+Rate of GetMetricData requests (L-5E141212)                         500/s      yes
+Rate of Metrics Insights usage in GetMetricData                     10/s       no
+Rate of GetMetricData datapoints for the last three hours           180,000/s  no
+Rate of GetMetricData datapoints for metrics older than that        396,000/s  no
+Rate of GetMetricData datapoints using Metrics Insights             4.3 M/s    no
+==================================================================  =========  ==========
+
+Older editions say 50 requests a second. Points are counted as estimated of a request's time range, period and
+retention, whether they exist or not; a Metrics Insights query's are those it scans ("CloudWatch service quotas" in the
+user guide, https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html).
+"""
 
 from __future__ import annotations
 
@@ -7,17 +25,49 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-# "CloudWatch service quotas", GetMetricData, per account and region: calls a second (with a Metrics Insights query; and
-# without), and points a second by how far back a call starts. An account is shared, so half of each is used here.
-SHARE = 0.5
-CALLS_PER_SECOND = 50 * SHARE
-CALLS_PER_SECOND_SELECTED = 10 * SHARE
-POINTS_PER_SECOND = 180_000 * SHARE
-POINTS_PER_SECOND_OLD = 396_000 * SHARE
+from pydantic import Field
+
+from setpoint.model.base import Value
+from setpoint.settings import Settings
+from setpoint.sources.cloudwatch_insights import MOST_SCANNED
+
 OLD = timedelta(hours=3)
 _BURST_SECONDS = 1.0
 _SLOWEST = 1 / 32
 _RECOVERY = 1 / 16
+
+
+class Quotas(Value):
+    """What an account may ask of GetMetricData in a region, and how much of it is for one fetch."""
+
+    calls_per_second: int = Field(default=500, ge=1)
+    selected_per_second: int = Field(default=10, ge=1)
+    """Calls that hold a Metrics Insights query."""
+    points_per_second: int = Field(default=180_000, ge=1)
+    """Points of calls whose window starts within the last three hours."""
+    old_points_per_second: int = Field(default=396_000, ge=1)
+    """Points of calls whose window starts before that."""
+    scanned_per_second: int = Field(default=4_300_000, ge=1)
+    """Points that Metrics Insights queries look at."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """How much of each is used: an account has other readers, and a deployment other runs."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Quotas:
+        """Those a deployment's settings name."""
+        return cls(calls_per_second=settings.cloudwatch_calls_per_second, share=settings.cloudwatch_share)
+
+    def seconds_of(self, points: int, *, selected: bool, reaching_back: timedelta) -> float:
+        """How much of its share's time one call takes.
+
+        :param points: points of its complete answer; of a selected one, those of each series.
+        """
+        if selected:
+            # What it scans is not known. One query may look at so many series, and may fill a second's quota by itself.
+            scanned = min(MOST_SCANNED * points, self.scanned_per_second)
+            return max(1 / self.selected_per_second, scanned / self.scanned_per_second) / self.share
+        rate = self.old_points_per_second if reaching_back > OLD else self.points_per_second
+        return max(1 / self.calls_per_second, points / rate) / self.share
 
 
 class Pace:
@@ -29,8 +79,9 @@ class Pace:
     :param clock: the seconds, for tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, quotas: Quotas | None = None) -> None:
         self._clock = clock
+        self._quotas = quotas or Quotas()
         self._lock = threading.Lock()
         self._factor = 1.0
         self._free_at = clock() - _BURST_SECONDS
@@ -43,18 +94,16 @@ class Pace:
     def seconds_before(self, points: int, *, selected: bool, reaching_back: timedelta) -> float:
         """Take the turn of a call.
 
-        :param points: points its complete answer has.
+        :param points: points its complete answer has; of a selected one, those of each series.
         :param selected: whether it holds a Metrics Insights query.
         :param reaching_back: how long before now its window starts.
         :returns: how many seconds to wait before it is sent.
         """
-        calls = CALLS_PER_SECOND_SELECTED if selected else CALLS_PER_SECOND
-        rate = POINTS_PER_SECOND_OLD if reaching_back > OLD else POINTS_PER_SECOND
+        alone = self._quotas.seconds_of(points, selected=selected, reaching_back=reaching_back)
         with self._lock:
-            cost = max(1 / calls, points / rate) / self._factor
             now = self._clock()
             start = max(self._free_at, now - _BURST_SECONDS)
-            self._free_at = start + cost
+            self._free_at = start + alone / self._factor
             return max(0.0, start - now)
 
     def throttled(self) -> None:

@@ -12,9 +12,10 @@ from setpoint.sources.cloudwatch_math import rewritten
 from setpoint.sources.cloudwatch_metric import CloudWatchMetric, Operand, dimension_problem
 
 QUERIES_PER_CALL = 500
-"""MetricDataQueries one GetMetricData call may hold (API reference, ``GetMetricData``)."""
+"""MetricDataQueries one GetMetricData call may hold (API reference, ``GetMetricData``,
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html). It cannot be raised."""
 POINTS_PER_CALL = 100_800
-"""Points of an answer before it is cut into pages (API reference, ``MaxDatapoints``). Calls are planned to stay below:
+"""Points of an answer before it is cut into pages (the same page, ``MaxDatapoints``). Calls are planned to stay below:
 an answer with metric math is not continued (``MetricDataResult``, ``StatusCode``), and small calls go side by side."""
 
 
