@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from setpoint.evidence.html import LONGEST_TEXT, Html, element, joined, visible
@@ -149,6 +149,8 @@ def test_a_long_table_is_cut_and_says_so() -> None:
     assert "and 30 more rows" in parsed.text
 
 
+@example(title="", drawn=[(0, 1.6e308)], allowed=None)
+@example(title="", drawn=[(0, 1.6e308), (60, -1.6e308)], allowed=None)
 @given(
     OUTSIDE,
     st.lists(st.tuples(st.integers(-700, 1300), st.floats(allow_nan=True, allow_infinity=True)), max_size=40),

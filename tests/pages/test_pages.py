@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import httpx
 import pytest
 from evidence_fleet import HOSTILE, clean
+from webhook_parts import served
 
 from setpoint.evidence.case import put_aside
-from setpoint.evidence.page import CONTENT_SECURITY_POLICY
+from setpoint.evidence.page import content_security_policy
 from setpoint.ledger import Ledger
 
 PREFIX = "/setpoint/batches"
+KEPT = "<!DOCTYPE html><html><head><title>it</title><style>b{color:red}</style></head><body>kept</body></html>"
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -25,7 +29,7 @@ def aside(site: Any) -> Any:
     """A batch in quarantine whose page was built."""
     made = site.store({"web-1": clean(), HOSTILE: [0.0] * 10})
     put_aside(made.store, made.case(), made.report)
-    made.store.keep_beside(made.batch, "page.html", b"<!DOCTYPE html><title>it</title>kept", quarantined=True)
+    made.store.keep_beside(made.batch, "page.html", KEPT.encode(), quarantined=True)
     return made
 
 
@@ -39,7 +43,7 @@ def test_who_may_read_the_dag_sees_the_page(site: Any, address: str) -> None:
     """With a bearer token, and with the cookie of the UI's session."""
     for cookie in (False, True):
         answer = site.get(address, cookie=cookie)
-        assert (answer.status_code, answer.text) == (200, "<!DOCTYPE html><title>it</title>kept")
+        assert (answer.status_code, answer.text) == (200, KEPT)
         assert answer.headers["content-type"].startswith("text/html")
 
 
@@ -82,20 +86,51 @@ def test_the_list_leads_to_the_pages(site: Any, address: str) -> None:
     """Of what lies in quarantine, newest first."""
     answer = site.get(f"{PREFIX}/")
     assert answer.status_code == 200
-    assert f'href="{address}"' in answer.text
+    (shown,) = [one for one in re.findall(r'href="([^"]+)"', answer.text) if one.endswith(address[-32:])]
+    assert urljoin(f"{PREFIX}/", shown) == address
+    assert "zero_guard: 10 of 10 points zero" in answer.text
+
+
+def test_a_policy_has_a_list_of_all_its_batches(site: Any, address: str) -> None:
+    """Those in quarantine and those that passed, for who may read the Dag."""
+    passed = site.store({"web-5": clean()})
+    listing = f"{PREFIX}/setpoint.web/"
+    answer = site.get(listing)
+    hrefs = re.findall(r'href="([^"]+)"', answer.text)
+    assert {urljoin(listing, one) for one in hrefs} >= {address, f"{PREFIX}/setpoint.web/{passed.batch.batch_id}"}
+    assert answer.text.count("in quarantine") >= 1
+    assert site.get(listing, "").status_code == 401
+    assert site.get(f"{PREFIX}/setpoint.hidden/").status_code == 403
+    assert site.get(f"{PREFIX}/other/", "ADMIN").status_code == 404
+
+
+def test_a_case_that_was_altered_hides_no_other(site: Any, aside: Any) -> None:
+    """The list still has every batch, and says of one that its case cannot be read."""
+    made = site.store({"web-8": [0.0] * 10})
+    put_aside(made.store, made.case(), made.report)
+    made.store.keep_beside(made.batch, "case.json", b'{"why": ["<script>"]}', quarantined=True)
+    answer = site.get(f"{PREFIX}/")
+    assert answer.status_code == 200
+    assert "its case cannot be read" in answer.text
+    assert aside.batch.batch_id in answer.text
 
 
 def test_every_answer_is_shut_tight(site: Any, address: str) -> None:
-    """The policy allows nothing but the page's own style, also on a refusal."""
+    """The policy allows nothing but the page's own style, also on a refusal and on the way to another address."""
     for answer in (
         site.get(address),
         site.get(f"{PREFIX}/"),
         site.get(f"{PREFIX}/setpoint.web/none"),
         site.get(address, ""),
     ):
-        assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+        policy = answer.headers["content-security-policy"]
+        assert policy == content_security_policy(answer.content)
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "private, no-store"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    kept = content_security_policy(KEPT)
+    assert site.get(address).headers["content-security-policy"] == kept != content_security_policy()
 
 
 @pytest.mark.parametrize(
@@ -112,6 +147,11 @@ def test_every_answer_is_shut_tight(site: Any, address: str) -> None:
         "other.dag/" + "0" * 32,
         "setpoint.web/runs/..%2f..",
         "setpoint.web/runs/%3Cscript%3E",
+        "setpoint.web/runs/%00",
+        "setpoint.web/runs/" + "x" * 5000,
+        "setpoint.web/runs/%F0%9F%92%A5%E2%80%AE",
+        "..%2f..%2f/",
+        "setpoint..%2f/",
     ],
 )
 def test_no_address_leads_out_of_the_store(site: Any, aside: Any, path: str) -> None:
@@ -138,14 +178,12 @@ def test_a_link_in_the_store_is_not_followed(site: Any, aside: Any, tmp_path: Pa
 def test_a_run_leads_to_the_page_of_its_batch_which_is_built_when_it_is_asked_for(site: Any) -> None:
     """A batch that passed has no page until then; the API server itself does not load Great Expectations for it."""
     made = site.store({HOSTILE: clean(), "web-3": clean()})
-    airflow_run = "asset_triggered__2026-03-01T12:00:00+00:00"
-    with Ledger.open(f"sqlite:///{site.data / 'ledger.db'}") as ledger:
-        run_id = f"web/{airflow_run}"
-        ledger.start_run(run_id, "web", made.batch.pulled_at, "event", False, [])
-        for kind, value in (("batch", made.batch), ("report", made.report)):
-            ledger.record(kind, value, run_id=run_id, policy="web", at=made.batch.pulled_at)
-    path = f"{PREFIX}/setpoint.web/runs/{quote(airflow_run, safe='')}"
+    path = pulled(site, made)
     answer = site.get(path)
+    address = f"{PREFIX}/setpoint.web/{made.batch.batch_id}"
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    assert answer.headers["cache-control"] == "private, no-store"
+    answer = site.get(address)
     assert answer.status_code == 200
     assert made.batch.batch_id in answer.text
     assert "validation result of setpoint.web" in answer.text
@@ -154,6 +192,48 @@ def test_a_run_leads_to_the_page_of_its_batch_which_is_built_when_it_is_asked_fo
     assert "<script" not in answer.text
     assert made.store.root.joinpath("web", Path(made.batch.uri).stem + ".page.html").exists()
     assert site.get(f"{PREFIX}/setpoint.web/runs/manual__never").status_code == 404
+
+
+def pulled(site: Any, made: Any, run_id: str = "asset_triggered__2026-03-01T12:00:00+00:00") -> str:
+    """Records a batch as pulled and judged by a run; the path that the run's tasks link to."""
+    identity = f"web/{run_id}"
+    with Ledger.open(f"sqlite:///{site.data / 'ledger.db'}") as ledger:
+        ledger.start_run(identity, "web", made.batch.pulled_at, "event", False, [])
+        for kind, value in (("batch", made.batch), ("report", made.report)):
+            ledger.record(kind, value, run_id=identity, policy="web", at=made.batch.pulled_at)
+    return f"{PREFIX}/setpoint.web/runs/{quote(run_id, safe='')}"
+
+
+def test_a_batch_past_its_time_is_told_to_be_gone_with_what_the_ledger_has_of_it(site: Any) -> None:
+    """The link of an old run says what became of the files and how long they are kept, and why the gate failed it."""
+    made = site.store({"web-6": [0.0] * 10})
+    path = pulled(site, made, "manual__old")
+    Path(made.batch.uri).unlink()
+    answer = site.get(path)
+    assert answer.status_code == 410
+    for words in ("deleted after 7 days, in quarantine after 90 days", "web-6 cpu: zero_guard", made.batch.batch_id):
+        assert words in answer.text
+    assert answer.headers["content-security-policy"] == content_security_policy()
+    answer = site.get(f"{PREFIX}/setpoint.web/{made.batch.batch_id}")
+    assert answer.status_code == 404
+    assert "deleted after 7 days, in quarantine after 90 days" in answer.text
+
+
+def test_below_a_path_of_a_proxy_every_way_leads_back_below_it(site: Any, address: str) -> None:
+    """Airflow's base address may have a path: neither the redirects nor the links lose it."""
+    from airflow.api_fastapi import app as airflow_app
+
+    made = site.store({"web-7": [0.0] * 10})
+    path = pulled(site, made, "manual__proxied")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(airflow_app, "API_ROOT_PATH", "/below/")
+        with served(airflow_app.create_app(apps="core")) as url:
+            below = replace(site, url=f"{url}/below")
+            assert below.get(path).headers["location"] == f"/below{PREFIX}/setpoint.web/{made.batch.batch_id}"
+            login = below.get(address, "", **HTML).headers["location"]
+            assert login == f"/below/api/v2/auth/login?next=/below{address}"
+            hrefs = re.findall(r'href="([^"]+)"', below.get(f"{PREFIX}/").text)
+            assert f"/below{address}" in {urljoin(f"/below{PREFIX}/", one) for one in hrefs}
 
 
 def test_the_task_links_to_the_page(site: Any) -> None:

@@ -19,3 +19,16 @@ def run_page_path(dag_id: str, run_id: str) -> str:
     :param run_id: as Airflow names it.
     """
     return f"{PREFIX}/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
+
+
+def dag_from_page(policy: str) -> str:
+    """From a batch's page to its policy's Dag; relative, because a proxy may have Airflow below a path of its own."""
+    return f"../../../dags/setpoint.{quote(policy, safe='')}"
+
+
+def run_from_page(policy: str, run_id: str) -> str:
+    """From a batch's page to its run.
+
+    :param run_id: as Airflow names it.
+    """
+    return f"{dag_from_page(policy)}/runs/{quote(run_id, safe='')}"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setpoint.evidence.case import Case, policy_digest
-from setpoint.evidence.page import Subject, page
+from setpoint.evidence.page import page
 from setpoint.evidence.rates import pass_rates
+from setpoint.evidence.sections import Asked, Subject
 from setpoint.model import MetricBatch, QualityReport
 from setpoint.policy.schema import Policy
 from setpoint.quality.rules import RULES
@@ -40,6 +41,7 @@ def build_page(store: BatchStore, case: Case, report: QualityReport, policy: Pol
     subject = Subject(
         run_id=case.run_id,
         quarantined=quarantined,
+        decisions=case.decisions,
         policy_changed=case.policy_digest is not None and case.policy_digest != policy_digest(policy),
     )
     frame = _readable(store, batch)
@@ -59,11 +61,37 @@ def build_page(store: BatchStore, case: Case, report: QualityReport, policy: Pol
         batch,
         report,
         rates,
+        asked=asked_of(report, policy),
         plots=plots_of(frame, batch, report, policy),
         unplotted=max(0, len(worst_series(report)) - MOST_PLOTS),
         validation=document,
         suite=None if suite is None else suite_document(suite),
     )
+
+
+def gone_page(case: Case, report: QualityReport, why: str) -> str:
+    """The page of a batch whose file is not there any more: what the ledger has of it.
+
+    :param why: a sentence on where the file went.
+    """
+    subject = Subject(run_id=case.run_id, quarantined=False, decisions=case.decisions, gone=why)
+    return page(subject, case.batch, report, pass_rates(report, [rule.name for rule in RULES]))
+
+
+def asked_of(report: QualityReport, policy: Policy) -> dict[str, Asked]:
+    """What the broken expectations ask for, each with the limits of the metrics that broke it."""
+    metrics: dict[str, set[str]] = {}
+    for one in report.series:
+        for check in one.broken:
+            metrics.setdefault(check.expectation, set()).add(one.metric)
+    found = {}
+    for rule in RULES:
+        known = sorted(metrics.get(rule.name, set()) & set(policy.metrics))
+        limits = sorted({limit for limit in (rule.bound(policy, one) for one in known) if limit is not None})
+        if limits:
+            means = rule.means.format(limit=" or ".join(f"{one:g}" for one in limits))
+            found[rule.name] = Asked(means=means, keys=rule.keys)
+    return found
 
 
 def keep_page(store: BatchStore, batch: MetricBatch, document: str, *, quarantined: bool) -> Path:

@@ -12,10 +12,13 @@ from setpoint.evidence.html import Html, element
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 30, 28
-_LONGEST_TITLE = 80
+_LONGEST_TITLE = 70
 """Characters of a title that fit above a plot; the whole of it appears when a pointer rests on it."""
 MOST_POINTS = 2_000
 """Points of one series that are drawn; of more, every n-th, and all that are marked."""
+
+_HIGHEST = 8e307
+"""The end of every scale: the distance of two ends, with some room, is still a number."""
 
 Point = tuple[datetime, float]
 
@@ -77,9 +80,10 @@ def stacked(plots: Sequence[Html], style: str) -> Html:
 
 STYLE = (
     ".plot{width:100%;max-width:720px;background:#fff}"
-    ".plot text,text{font:11px system-ui,sans-serif;fill:#334155}"
-    ".plot .title,.title{font-weight:600;font-size:12px}"
+    ".plot text,text{font:13px system-ui,sans-serif;fill:#334155}"
+    ".plot .title,.title{font-weight:600;font-size:14px}"
     ".axis{stroke:#94a3b8;stroke-width:1}"
+    ".grid{stroke:#e2e8f0;stroke-width:1}"
     ".gap{fill:#fde68a;opacity:.55}"
     ".limit{stroke:#b45309;stroke-width:1;stroke-dasharray:5 4}"
     ".curve{fill:none;stroke:#2563eb;stroke-width:1.5}"
@@ -106,13 +110,21 @@ class _Drawing:
 
     def frame(self) -> list[Html]:
         bottom = HEIGHT - _BOTTOM
+        middle = self._low + (self._high - self._low) / 2
+        last = f"{self._end:%T} UTC" if self._end.date() == self._start.date() else f"{self._end:%F %T} UTC"
+        lines = [
+            element("line", x1=_LEFT, y1=at, x2=WIDTH - _RIGHT, y2=at, class_="grid")
+            for at in (_TOP, round((_TOP + bottom) / 2, 1))
+        ]
         return [
+            *lines,
             element("line", x1=_LEFT, y1=_TOP, x2=_LEFT, y2=bottom, class_="axis"),
             element("line", x1=_LEFT, y1=bottom, x2=WIDTH - _RIGHT, y2=bottom, class_="axis"),
-            _text(f"{self._high:g}", _LEFT - 4, _TOP + 4, "end"),
-            _text(f"{self._low:g}", _LEFT - 4, bottom, "end"),
-            _text(f"{self._start:%F %T} UTC", _LEFT, HEIGHT - 10, "start"),
-            _text(f"{self._end:%F %T} UTC", WIDTH - _RIGHT, HEIGHT - 10, "end"),
+            _text(f"{self._high:.5g}", _LEFT - 6, _TOP + 5, "end"),
+            _text(f"{middle:.5g}", _LEFT - 6, (_TOP + bottom) / 2 + 4, "end"),
+            _text(f"{self._low:.5g}", _LEFT - 6, bottom, "end"),
+            _text(f"{self._start:%F %T} UTC", _LEFT, HEIGHT - 8, "start"),
+            _text(last, WIDTH - _RIGHT, HEIGHT - 8, "end"),
         ]
 
     def allowed(self) -> list[Html]:
@@ -177,12 +189,16 @@ class _Drawing:
 def _scale(series: Series) -> tuple[float, float]:
     values = [value for _, value in series.points if math.isfinite(value)]
     low, high = min(values, default=0.0), max(values, default=1.0)
+    if low == high and series.allowed is not None:  # a flat line: where it lies is told by where it could lie
+        low, high = min(low, *series.allowed), max(high, *series.allowed)
     for limit in series.allowed or ():
         # A limit that is far off would press the curve flat.
         if low - 2 * (high - low) <= limit <= high + 2 * (high - low):
             low, high = min(low, limit), max(high, limit)
-    if not math.isfinite(high - low) or high - low <= abs(high) * 1e-12:
-        return low - 1 if math.isfinite(low - 1) and low - 1 < low else low * 1.1 - 1, high + 1
+    low, high = (min(max(one, -_HIGHEST), _HIGHEST) for one in (low, high))
+    if high - low <= abs(high) * 1e-12:
+        pad = max(1.0, abs(high) * 0.1)
+        return low - pad, high + pad
     return low, high
 
 

@@ -22,6 +22,9 @@ V = TypeVar("V", bound=Value)
 LARGEST_TEXT = 200_000_000
 """Bytes of a report or case that are read; a fleet of 10,000 targets has a report of 50 MB."""
 
+LARGEST_LISTED = 1_000_000
+"""Bytes of a case that is read for its line in a list."""
+
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
 
@@ -51,6 +54,17 @@ class Shelved:
         :raises BatchError: it cannot be read.
         """
         return self._read("report.json", QualityReport)
+
+    def why(self, largest: int = LARGEST_LISTED) -> str:
+        """The first reason of the case, for a list; empty when there is no case, or a very large one.
+
+        :raises BatchError: it cannot be read.
+        """
+        path = self.paths.get("case.json")
+        if path is None or _size(path) > largest:
+            return ""
+        case = self.case()
+        return case.why[0] if case is not None and case.why else ""
 
     def page(self, largest: int = 20_000_000) -> bytes | None:
         """The page, if it was built. Never what a link points at.
@@ -113,6 +127,13 @@ def _grouped(files: Iterable[tuple[str, StoredFile]]) -> list[Shelved]:
 def _folder(one: StoredFile) -> str:
     folder = Path(one.path).parent
     return folder.parent.name if one.quarantined else folder.name
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0  # pruned a moment ago; reading it says what else there is to say
 
 
 def _content(path: Path, largest: int) -> bytes | None:

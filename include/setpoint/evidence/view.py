@@ -10,7 +10,7 @@ A content block is a dictionary with a ``content_block_type``; see ``great_expec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from setpoint.evidence.html import Html, element, joined
@@ -30,15 +30,37 @@ _TONES = {
     "h6": "label",
     "alert": "banner",
 }
+_BAD = frozenset({"text-danger", "text-warning"})
 _ICONS = {"text-success": "✔", "text-danger": "✘", "text-warning": "⚠"}
 
 
 def document(content: Mapping[str, Any]) -> Html:
-    """A rendered document, section by section.
+    """A rendered document, section by section; what is behind the overview and has nothing bad is folded up.
 
     :param content: ``RenderedDocumentContent.to_json_dict()``.
     """
-    return joined(*(_section(one) for one in content.get("sections", ())))
+    sections = list(content.get("sections", ()))
+    tones = [set(_classes(one)) for one in sections]
+    if not any("text-success" in one or _BAD & one for one in tones):
+        return joined(*(_section(one) for one in sections))  # no result: a suite
+    folded = [number for number, one in enumerate(tones) if number and not _BAD & one]
+    shown = joined(*(_section(one) for number, one in enumerate(sections) if number not in folded))
+    if not folded:
+        return shown
+    words = element("summary", f"{len(folded)} more sections: what was kept, and how it was run")
+    return joined(shown, element("details", words, *(_section(sections[number]) for number in folded)))
+
+
+def _classes(content: Any) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if key == "classes" and isinstance(value, Sequence):
+                yield from (str(one) for one in value)
+            else:
+                yield from _classes(value)
+    elif isinstance(content, Sequence) and not isinstance(content, str):
+        for one in content:
+            yield from _classes(one)
 
 
 def _section(section: Mapping[str, Any]) -> Html:

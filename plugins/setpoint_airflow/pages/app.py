@@ -22,14 +22,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from setpoint.evidence.address import PREFIX
-from setpoint.evidence.page import CONTENT_SECURITY_POLICY
+from setpoint.evidence.page import content_security_policy
 from setpoint_airflow.pages.desk import Answer, Desk
 
 THREADS = 4
 """Pages that are read, or built, at once; Airflow's own requests have other threads."""
 
 HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -49,7 +48,7 @@ def readable_dags(user: GetUserDep) -> set[str]:
 
 def pages_app(desk: Desk) -> FastAPI:
     """The pages as an application of its own; Airflow mounts it at ``/setpoint/batches``."""
-    app = FastAPI(title="Setpoint's batches", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Setpoint's batches", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     limiter: list[CapacityLimiter] = []
 
     async def in_thread(work: Callable[[], T]) -> T:
@@ -60,8 +59,7 @@ def pages_app(desk: Desk) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == HTTPStatus.UNAUTHORIZED and "text/html" in request.headers.get("accept", ""):
-            root = str(request.scope.get("root_path", "")).removesuffix(PREFIX)
-            return RedirectResponse(f"{root}/api/v2/auth/login?next={quote(request.url.path, safe='/')}")
+            return RedirectResponse(f"{_root(request)}/api/v2/auth/login?next={quote(request.url.path, safe='/')}")
         return _page(desk.refusal(HTTPStatus(error.status_code), str(error.detail)))
 
     @app.get("/")
@@ -69,8 +67,16 @@ def pages_app(desk: Desk) -> FastAPI:
         return _page(await in_thread(lambda: desk.quarantine(dags)))
 
     @app.get("/{dag_id}/runs/{run_id:path}", dependencies=[_MAY_READ])
-    async def batch_of_run(dag_id: str, run_id: str) -> Response:
-        return _page(await in_thread(lambda: desk.page_of_run(dag_id, run_id)))
+    async def batch_of_run(request: Request, dag_id: str, run_id: str) -> Response:
+        found = await in_thread(lambda: desk.page_of_run(dag_id, run_id))
+        if isinstance(found, Answer):
+            return _page(found)
+        # To the batch's own address, which may be sent to somebody, and from which a page's links are reckoned.
+        return RedirectResponse(_root(request) + found, status_code=int(HTTPStatus.SEE_OTHER), headers=HEADERS)
+
+    @app.get("/{dag_id}/", dependencies=[_MAY_READ])
+    async def batches(dag_id: str) -> Response:
+        return _page(await in_thread(lambda: desk.batches(dag_id)))
 
     @app.get("/{dag_id}/{batch_id}", dependencies=[_MAY_READ])
     async def batch(dag_id: str, batch_id: str) -> Response:
@@ -79,6 +85,13 @@ def pages_app(desk: Desk) -> FastAPI:
     return app
 
 
+def _root(request: Request) -> str:
+    """The path that a proxy has Airflow below; empty as a rule."""
+    return str(request.scope.get("root_path", "")).removesuffix(PREFIX)
+
+
 def _page(answer: Answer) -> Response:
-    headers = HEADERS if answer.retry_seconds is None else {**HEADERS, "Retry-After": str(answer.retry_seconds)}
+    headers = {**HEADERS, "Content-Security-Policy": content_security_policy(answer.content)}
+    if answer.retry_seconds is not None:
+        headers["Retry-After"] = str(answer.retry_seconds)
     return HTMLResponse(answer.content, status_code=int(answer.status), headers=headers)

@@ -6,26 +6,30 @@ import re
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 
 import structlog
 
 from setpoint.evidence.address import page_path
 from setpoint.evidence.apart import BuildError, Request, build_apart
-from setpoint.evidence.html import Html, element, joined
+from setpoint.evidence.html import element, joined
 from setpoint.evidence.page import whole
-from setpoint.evidence.recorded import recorded_case
+from setpoint.evidence.recorded import case_of_run, recorded_case
 from setpoint.evidence.shelf import Shelved, find, on_the_shelf
 from setpoint.ledger import Ledger, LedgerError
-from setpoint.settings import load_settings
+from setpoint.settings import SettingsError, load_settings
 from setpoint.sources.batches import BatchError, BatchStore
+from setpoint.sources.retention import load_retention
 from setpoint.steps.intake import run_identity
 from setpoint_airflow.ledger import open_ledger
+from setpoint_airflow.pages.lists import policy_list, quarantine_list
 
 log = structlog.get_logger("setpoint.pages")
 
 DAG_PREFIX = "setpoint."
-MOST_LISTED = 200
+LONGEST_RUN_ID = 250
+"""Characters of a run's id in Airflow's database."""
 _POLICY = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _BATCH = re.compile(r"[0-9a-f]{32}")
 
@@ -65,27 +69,41 @@ class Desk:
             found = [one for one in on_the_shelf(self._store, only_quarantined=True) if one.policy in policies]
         except BatchError as error:
             return self._broken(error)
-        rows = [_row(one) for one in found[:MOST_LISTED]]
-        if not rows:
-            return Answer(whole("Quarantine", joined(element("h1", "Quarantine"), element("p", "No batch lies here."))))
-        head = element("tr", *(element("th", one) for one in ("pulled (UTC)", "policy", "batch")))
-        table = element("table", element("thead", head), element("tbody", *rows))
-        more = element("p", f"and {len(found) - MOST_LISTED} older ones") if len(found) > MOST_LISTED else None
-        return Answer(whole("Quarantine", joined(element("h1", "Quarantine"), table, more)))
+        return Answer(quarantine_list(found, [f"{DAG_PREFIX}{one}" for one in policies]))
 
-    def page_of_run(self, dag_id: str, run_id: str) -> Answer:
-        """The page of the batch that a run has pulled."""
+    def batches(self, dag_id: str) -> Answer:
+        """The newest batches of a policy, in quarantine and not."""
         policy = _policy_of(dag_id)
         if policy is None:
             return _no_policy(dag_id)
         try:
-            with self._open_ledger() as ledger:
-                batch = ledger.batch_of(run_identity(policy, run_id))
-        except LedgerError as error:
+            return Answer(policy_list(policy, on_the_shelf(self._store, policy)))
+        except BatchError as error:
             return self._broken(error)
-        if batch is None:
-            return self.refusal(HTTPStatus.NOT_FOUND, f"Run {run_id} of {dag_id} has pulled no batch yet.")
-        return self.page(dag_id, batch.batch_id)
+
+    def page_of_run(self, dag_id: str, run_id: str) -> Answer | str:
+        """Where the page of the batch is that a run has pulled; an answer when there is none any more, or not yet."""
+        policy = _policy_of(dag_id)
+        if policy is None:
+            return _no_policy(dag_id)
+        if len(run_id) > LONGEST_RUN_ID or not run_id.isprintable():
+            return self.refusal(HTTPStatus.NOT_FOUND, f"{dag_id} has no run of such a name.")
+        identity = run_identity(policy, run_id)
+        try:
+            with self._open_ledger() as ledger:
+                batch = ledger.batch_of(identity)
+                if batch is None:
+                    return self.refusal(HTTPStatus.NOT_FOUND, f"Run {run_id} of {dag_id} has pulled no batch yet.")
+                if find(self._store, batch.batch_id, policy):
+                    return page_path(policy, batch.batch_id)
+                found = case_of_run(ledger, identity)
+        except (BatchError, LedgerError) as error:
+            return self._broken(error)
+        if found is None:
+            return self.refusal(HTTPStatus.GONE, f"{_gone()} Run {run_id} never judged it.")
+        from setpoint.evidence.build import gone_page
+
+        return Answer(gone_page(*found, _gone()), HTTPStatus.GONE)
 
     def page(self, dag_id: str, batch_id: str) -> Answer:
         """The page of a batch; built now when it was not yet, which takes seconds."""
@@ -97,8 +115,8 @@ class Desk:
             if not found:
                 return self.refusal(
                     HTTPStatus.NOT_FOUND,
-                    f"There is no batch {batch_id} of {policy} any more. Batches are kept for a while, those in "
-                    "quarantine longer; what was decided stays in the ledger: setpoint history.",
+                    f"There is no batch {batch_id} of {policy}, or not any more. {_gone()} What was decided stays in "
+                    "the ledger: look it up from the run's task in Airflow, or with setpoint history.",
                 )
             content = found[0].page()
             return Answer(content) if content is not None else self._built(found[0])
@@ -160,6 +178,17 @@ def _no_policy(dag_id: str) -> Answer:
     return Answer(whole("Not Found", body), HTTPStatus.NOT_FOUND)
 
 
-def _row(one: Shelved) -> Html:
-    link = element("a", one.batch_id, href=page_path(one.policy, one.batch_id))
-    return element("tr", element("td", f"{one.pulled_at:%F %T}"), element("td", one.policy), element("td", link))
+def _gone() -> str:
+    try:
+        kept = load_retention()
+    except SettingsError:
+        return "Batches are deleted after a while."  # the settings' own task says what is wrong with them
+    return (
+        f"The files of batches are deleted after {_days(kept.batches)}, in quarantine after "
+        f"{_days(kept.quarantined)}, or sooner when they are too many."
+    )
+
+
+def _days(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"
