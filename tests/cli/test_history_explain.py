@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-
 from setpoint.cli.history import parse_since
 from setpoint.cli.output import CommandError
 from setpoint.ledger import Ledger
@@ -111,6 +111,19 @@ def test_explain_a_run_tells_of_every_target(run, told) -> None:
     assert result.exit_code == 0
     assert "web-1: scale_out" in result.stdout
     assert "web-2: quarantine" in result.stdout
+
+
+def test_explain_leads_to_the_batchs_page(run, told, tmp_path, monkeypatch) -> None:
+    """With Airflow's address where the environment says it, so that a terminal makes a link of it."""
+    made = store_of(tmp_path / "batches", {"web-1": clean()})
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        ledger.record("batch", made.batch, run_id=told.run_id, policy="web", at=NOW)
+    path = f"/setpoint/batches/setpoint.web/{made.batch.batch_id}"
+    for base in ("", "http://localhost:8080", "https://airflow.example.com/below/"):
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+        address = base.rstrip("/") + path
+        assert address in "".join(run("explain", told.run_id).stdout.replace("│", "").split())
+        assert json.loads(run("explain", told.run_id, "--json").stdout)["page"] == address
 
 
 def test_a_run_may_be_named_as_airflow_names_it(run, told, monkeypatch, tmp_path) -> None:

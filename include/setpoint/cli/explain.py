@@ -40,11 +40,19 @@ def explain(
         with reading_ledger() as ledger:
             explanation = _find(ledger, reference)
         if as_json:
-            print_json(explanation.to_json())
+            print_json({**explanation.to_json(), "page": _page(explanation)})
             return
         from setpoint.cli.story import story
 
         console().print(story(explanation), soft_wrap=False)
+
+
+def _page(explanation: Explanation) -> str | None:
+    """The address of the batch's page; ``None`` when the run has pulled none."""
+    from setpoint.evidence.address import page_url
+
+    batch = explanation.batch
+    return None if batch is None else page_url(batch.policy, batch.batch_id)
 
 
 def _find(ledger: Ledger, reference: str) -> Explanation:

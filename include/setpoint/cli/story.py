@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from setpoint.cli.history import STYLES, units
 from setpoint.cli.output import text
-from setpoint.evidence.address import page_path
+from setpoint.evidence.address import page_url
 
 if TYPE_CHECKING:
     from setpoint.ledger import ChangeStory, Explanation
@@ -76,7 +76,8 @@ def _batch(tree: Tree, told: Explanation) -> None:
     window = f"{batch.window.start:%T} to {batch.window.end:%T}"
     branch = _branch(tree, "batch", f"{batch.rows} points of {len(batch.series)} series, {window}")
     branch.add(text(f"{batch.uri} (sha256 {batch.sha256[:12]})", "dim"))
-    branch.add(text(f"setpoint batch show {batch.batch_id[:12]}, or {page_path(batch.policy, batch.batch_id)}", "dim"))
+    branch.add(text(f"setpoint batch show {batch.batch_id[:12]}", "dim"))
+    branch.add(text(f"plots and Data Docs: {page_url(batch.policy, batch.batch_id)}"))
 
 
 def _quality(tree: Tree, told: Explanation) -> None:

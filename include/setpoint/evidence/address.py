@@ -1,7 +1,9 @@
-"""Where a batch's page is on Airflow's API server. Imports nothing: every component of Airflow loads it."""
+"""Where a batch's page is on Airflow's API server. Imports nothing large: every component of Airflow loads it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from urllib.parse import quote
 
 PREFIX = "/setpoint/batches"
@@ -11,6 +13,15 @@ PREFIX = "/setpoint/batches"
 def page_path(policy: str, batch_id: str) -> str:
     """The path of a batch's page."""
     return f"{PREFIX}/setpoint.{quote(policy, safe='')}/{quote(batch_id, safe='')}"
+
+
+def page_url(policy: str, batch_id: str, environment: Mapping[str, str] | None = None) -> str:
+    """The address of a batch's page, for people at a terminal; its path alone where nothing says the API server's.
+
+    :param environment: the variables to read ``AIRFLOW__API__BASE_URL`` from; ``os.environ`` by default.
+    """
+    base = (os.environ if environment is None else environment).get("AIRFLOW__API__BASE_URL", "")
+    return base.rstrip("/") + page_path(policy, batch_id)
 
 
 def run_page_path(dag_id: str, run_id: str) -> str:

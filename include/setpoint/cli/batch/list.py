@@ -46,6 +46,8 @@ def list_batches(
 
 
 def _row(one: Shelved) -> dict[str, Any]:
+    from setpoint.evidence.address import page_url
+
     case = one.case()
     return {
         "batch_id": one.batch_id,
@@ -55,6 +57,7 @@ def _row(one: Shelved) -> dict[str, Any]:
         "run_id": case.run_id if case else None,
         "why": list(case.why) if case else [],
         "size_bytes": one.size_bytes,
+        "page": page_url(one.policy, one.batch_id),
         "files": {kind: str(path) for kind, path in sorted(one.paths.items())},
     }
 

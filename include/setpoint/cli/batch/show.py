@@ -9,7 +9,7 @@ import typer
 
 from setpoint.cli.batch.found import BatchArgument
 from setpoint.cli.output import CommandError, ExitCode, Json, console, errors_reported, print_json, text
-from setpoint.evidence.address import page_path
+from setpoint.evidence.address import page_url
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -78,7 +78,7 @@ def _document(found: Found, drawn: int | None, plot: Path | None) -> dict[str, A
         "run_id": found.case.run_id,
         "quarantined": found.shelved.quarantined,
         "why": list(found.case.why),
-        "page": page_path(found.shelved.policy, found.shelved.batch_id),
+        "page": page_url(found.shelved.policy, found.shelved.batch_id),
         "files": {kind: str(path) for kind, path in sorted(found.shelved.paths.items())},
         "plot": None if drawn is None else {"path": str(plot), "series": drawn},
     }
@@ -102,7 +102,7 @@ def _tree(found: Found, everything: bool) -> Tree:
     files = tree.add(text("files"))
     for kind, path in sorted(found.shelved.paths.items()):
         files.add(text(f"{kind}: {path}", "dim"))
-    tree.add(text(f"page on Airflow's API server: {page_path(found.shelved.policy, found.shelved.batch_id)}"))
+    tree.add(text(f"plots and Data Docs: {page_url(found.shelved.policy, found.shelved.batch_id)}"))
     return tree
 
 
