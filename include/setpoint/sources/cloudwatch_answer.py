@@ -87,7 +87,8 @@ class _Reading:
 
     def __init__(self, call: Call, metrics: Mapping[str, CloudWatchMetric]) -> None:
         self._call = call
-        self._first_answered = min(_first_answered(call.window, metrics[one.metric]) for one in call.asked.values())
+        asked = {one.metric for one in call.asked.values()}
+        self._first_answered = min(_first_answered(call.window, metrics[one]) for one in asked)
         self._asked = [] if call.selected else list(call.asked.values())
         self._series = [Series() for _ in self._asked]
         self._number_of = {} if call.selected else {name: number for number, name in enumerate(call.asked)}
@@ -243,11 +244,25 @@ def _statuses(
     series: Sequence[Series | None],
     counts: Sequence[int],
 ) -> Iterator[SeriesStatus]:
+    # Reckoned once a metric: there may be ten thousand series of it.
+    expected = {name: (config.expected_points, config.period_seconds) for name, config in metrics.items()}
     for (metric, target), found, points in zip(wanted, series, counts, strict=True):
-        yield _status(found or _unasked(target), metrics[metric], metric, target, points)
+        one = found or _unasked(target)
+        if not one.answered or not points:
+            _explain(one, metrics[metric], points)
+        expected_points, period_seconds = expected[metric]
+        yield SeriesStatus(
+            target=target,
+            metric=metric,
+            status=one.final_status,
+            points=points,
+            expected_points=expected_points,
+            period_seconds=period_seconds,
+            messages=tuple(one.messages),
+        )
 
 
-def _status(series: Series, config: CloudWatchMetric, metric: str, target: str, points: int) -> SeriesStatus:
+def _explain(series: Series, config: CloudWatchMetric, points: int) -> None:
     if not series.answered and not series.messages:
         series.note("CloudWatch's answer does not mention this series")
     if series.answered and not points:
@@ -255,15 +270,6 @@ def _status(series: Series, config: CloudWatchMetric, metric: str, target: str, 
             f"in unit {config.query_unit}; data published in another unit is not answered" if config.query_unit else ""
         )
         series.note(f"no point of {config.what} in the window {unit}".rstrip())
-    return SeriesStatus(
-        target=target,
-        metric=metric,
-        status=series.final_status,
-        points=points,
-        expected_points=config.expected_points,
-        period_seconds=config.period_seconds,
-        messages=tuple(series.messages),
-    )
 
 
 def _unasked(target: str) -> Series:

@@ -45,6 +45,7 @@ class Calls:
 
     def __init__(self, client: Any, *, at_once: int, permissions: tuple[str, ...], pace: Pace | None = None) -> None:
         from setpoint.sources.cloudwatch_page import read_as_columns
+        from setpoint.sources.cloudwatch_written import send_as_written
 
         self._client = client
         self._at_once = at_once
@@ -55,6 +56,7 @@ class Calls:
         retries = client.meta.config.retries or {}
         self._attempts = int(retries.get("total_max_attempts") or _ATTEMPTS)
         read_as_columns(client)
+        send_as_written(client)
         client.meta.events.register_first(f"needs-retry.{_OPERATION}", _never, unique_id="setpoint-retries")
 
     def each(self, calls: Sequence[Call], make: Callable[[Call, Iterator[Page]], T]) -> list[T]:

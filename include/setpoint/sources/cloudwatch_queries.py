@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from setpoint.model import Window
 from setpoint.sources.cloudwatch_math import rewritten
-from setpoint.sources.cloudwatch_metric import CloudWatchMetric, Operand, dimension_problem
+from setpoint.sources.cloudwatch_metric import CloudWatchMetric, dimension_problem
+from setpoint.sources.cloudwatch_written import WrittenQueries, query_parts
 
 QUERIES_PER_CALL = 500
 """MetricDataQueries one GetMetricData call may hold (API reference, ``GetMetricData``,
@@ -19,8 +21,7 @@ POINTS_PER_CALL = 100_800
 an answer with metric math is not continued (``MetricDataResult``, ``StatusCode``), and small calls go side by side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a query stands for.
 
     ``target`` is ``None`` where the answer is for several: a selected metric, or an operand that all targets share.
@@ -37,17 +38,17 @@ class Call:
     """One GetMetricData call, and its pages: queries over one window, and what each stands for, by its id."""
 
     window: Window
-    queries: tuple[dict[str, Any], ...]
+    queries: WrittenQueries
     asked: Mapping[str, Asked]
     points: int
-    """Points a complete answer has."""
+    """Points a complete answer has; of a selected metric, those of each series."""
     selected: bool = False
     """Whether it is a Metrics Insights query."""
 
     def request(self) -> dict[str, Any]:
-        """The arguments of ``get_metric_data``."""
+        """The arguments of ``get_metric_data``, of a client given to ``send_as_written``."""
         return {
-            "MetricDataQueries": list(self.queries),
+            "MetricDataQueries": self.queries,
             "StartTime": self.window.start,
             "EndTime": self.window.end,
             "ScanBy": "TimestampAscending",
@@ -68,7 +69,7 @@ def plan_calls(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], 
     Metrics of one window share calls. A target whose name cannot be a dimension's value is not asked for. A selected
     metric is a call of its own, since a call takes one Metrics Insights query.
     """
-    askable = [target for target in dict.fromkeys(targets) if dimension_problem(target) is None]
+    askable = {target: json.dumps(target) for target in targets if dimension_problem(target) is None}
     by_window: dict[Window, list[str]] = {}
     for metric, config in metrics.items():
         by_window.setdefault(config.window_at(now), []).append(metric)
@@ -78,99 +79,96 @@ def plan_calls(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], 
             config = metrics[name]
             if config.form == "selected":
                 yield _selected(window, name, config)
-                continue
-            for target in askable:
-                yield from plan.add(name, config, target)
+            elif config.form == "named":
+                yield from plan.add_named(name, config, askable)
+            else:
+                yield from plan.add_computed(name, config, askable)
         yield from plan.rest()
 
 
 def _selected(window: Window, name: str, config: CloudWatchMetric) -> Call:
-    query = {"Id": "s0", "Expression": config.select, "Period": config.period_seconds}
-    return Call(window, (query,), {"s0": Asked(name, None)}, config.expected_points, selected=True)
+    text = json.dumps({"Id": "s0", "Expression": config.select, "Period": config.period_seconds})
+    return Call(window, WrittenQueries([text]), {"s0": Asked(name, None)}, config.expected_points, selected=True)
 
 
 @dataclass
 class _Plan:
-    """The call being filled."""
+    """The call being filled. Targets come with their names as JSON, which is written once for all metrics."""
 
     window: Window
-    queries: list[dict[str, Any]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
     points: int = 0
     shared: dict[tuple[str, str], str] = field(default_factory=dict)
     """Ids of the operands in this call that all targets share, by metric and operand."""
 
-    def add(self, metric: str, config: CloudWatchMetric, target: str) -> Iterator[Call]:
-        """Add one series, which stays together; a call that is full by then is given out first."""
-        size = 1 + len(config.queries)
-        points = size * config.expected_points
-        if self.queries and (len(self.queries) + size > QUERIES_PER_CALL or self.points + points > POINTS_PER_CALL):
-            yield from self.rest()
-        if config.form == "named":
-            self._put(Asked(metric, target), config, {"MetricStat": _named(config, target)}, config.account)
-        else:
-            self._computed(metric, config, target)
+    def add_named(self, metric: str, config: CloudWatchMetric, targets: Mapping[str, str]) -> Iterator[Call]:
+        """Add a metric's series. A call that is full is given out."""
+        before, after = _named(config)
+        points = config.expected_points
+        for target, quoted in targets.items():
+            yield from self._full(1, points)
+            self._put(Asked(metric, target), f"{before}{quoted}{after}", points)
+
+    def add_computed(self, metric: str, config: CloudWatchMetric, targets: Mapping[str, str]) -> Iterator[Call]:
+        """Add an expression's series, each together with those it is computed of. A call that is full is given out."""
+        operands = {name: _operand(config, name) for name in config.queries}
+        points, expression = config.expected_points, str(config.expression)
+        for target, quoted in targets.items():
+            yield from self._full(1 + len(operands), points)
+            ids = {}
+            for name, (before, after) in operands.items():
+                if config.queries[name].per_target:
+                    ids[name] = self._put(Asked(metric, target, name), f"{before}{quoted}{after}", points)
+                    continue
+                if (metric, name) not in self.shared:
+                    self.shared[metric, name] = self._put(Asked(metric, None, name), before, points)
+                ids[name] = self.shared[metric, name]
+            written = json.dumps({"Expression": rewritten(expression, ids), "Period": config.period_seconds})
+            self._put(Asked(metric, target), written[1:], points)
 
     def rest(self) -> Iterator[Call]:
         """Give out the call, if there is anything in it, and begin the next one."""
-        if self.queries:
-            yield Call(self.window, tuple(self.queries), self.asked, self.points)
-        self.queries, self.asked, self.points, self.shared = [], {}, 0, {}
+        if self.texts:
+            yield Call(self.window, WrittenQueries(self.texts), self.asked, self.points)
+        self.texts, self.asked, self.points, self.shared = [], {}, 0, {}
 
-    def _computed(self, metric: str, config: CloudWatchMetric, target: str) -> None:
-        ids = {}
-        for name, operand in config.queries.items():
-            if operand.per_target:
-                ids[name] = self._operand(Asked(metric, target, name), config, operand)
-            elif (metric, name) in self.shared:
-                ids[name] = self.shared[metric, name]
-            else:
-                ids[name] = self.shared[metric, name] = self._operand(Asked(metric, None, name), config, operand)
-        text = rewritten(str(config.expression), ids)
-        self._put(Asked(metric, target), config, {"Expression": text, "Period": config.period_seconds})
+    def _full(self, queries: int, points: int) -> Iterator[Call]:
+        """Give out the call when there is no room for so many more queries of so many points each."""
+        more = self.points + queries * points
+        if self.texts and (len(self.texts) + queries > QUERIES_PER_CALL or more > POINTS_PER_CALL):
+            yield from self.rest()
 
-    def _operand(self, asked: Asked, config: CloudWatchMetric, operand: Operand) -> str:
-        own = {} if asked.target is None else {operand.dimension or config.dimension: asked.target}
-        stat = _stat(
-            operand.namespace,
-            operand.name,
-            {**own, **operand.dimensions},
-            config.period_seconds,
-            operand.statistic,
-            operand.unit,
-        )
-        return self._put(asked, config, {"MetricStat": stat}, operand.account)
-
-    def _put(self, asked: Asked, config: CloudWatchMetric, query: dict[str, Any], account: str | None = None) -> str:
-        query_id = f"q{len(self.queries)}"
-        self.queries.append({"Id": query_id, **query, **({"AccountId": account} if account else {})})
+    def _put(self, asked: Asked, text: str, points: int) -> str:
+        query_id = f"q{len(self.texts)}"
+        self.texts.append(f'{{"Id": "{query_id}", {text}')
         self.asked[query_id] = asked
-        self.points += config.expected_points
+        self.points += points
         return query_id
 
 
-def _named(config: CloudWatchMetric, target: str) -> dict[str, Any]:
-    dimensions = {config.dimension: target, **config.dimensions}
-    return _stat(
-        str(config.namespace),
-        str(config.name),
-        dimensions,
-        config.period_seconds,
-        str(config.statistic),
-        config.query_unit,
+def _named(config: CloudWatchMetric) -> tuple[str, str]:
+    return query_parts(
+        namespace=str(config.namespace),
+        name=str(config.name),
+        own=config.dimension,
+        dimensions=config.dimensions,
+        period_seconds=config.period_seconds,
+        statistic=str(config.statistic),
+        unit=config.query_unit,
+        account=config.account,
     )
 
 
-def _stat(
-    namespace: str, name: str, dimensions: Mapping[str, str], period_seconds: int, statistic: str, unit: str | None
-) -> dict[str, Any]:
-    return {
-        "Metric": {
-            "Namespace": namespace,
-            "MetricName": name,
-            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-        },
-        "Period": period_seconds,
-        "Stat": statistic,
-        **({} if unit is None else {"Unit": unit}),
-    }
+def _operand(config: CloudWatchMetric, name: str) -> tuple[str, str]:
+    operand = config.queries[name]
+    return query_parts(
+        namespace=operand.namespace,
+        name=operand.name,
+        own=(operand.dimension or config.dimension) if operand.per_target else None,
+        dimensions=operand.dimensions,
+        period_seconds=config.period_seconds,
+        statistic=operand.statistic,
+        unit=operand.unit,
+        account=operand.account,
+    )
