@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evidence"))
+from evidence_fleet import clean, store_of
+
 from setpoint.cli.history import parse_since
 from setpoint.cli.output import CommandError
 from setpoint.ledger import Ledger
