@@ -415,3 +415,78 @@ def test_no_value_is_more_than_no_number(value: Any) -> None:
     """Whatever stands where a number should: a number, or none."""
     found = number(value)
     assert found is None or isinstance(found, float)
+
+
+TWO_METRICS = {
+    "load": [{"host": "web", "at": f"2026-03-01T11:{57 + n}:00Z", "value": n} for n in range(3)],
+    "errors": [{"host": "web", "at": f"2026-03-01T11:{57 + n}:00Z", "value": 10 * n} for n in range(3)],
+}
+
+
+def fetch_all(server: AnsweringServer, targets: Sequence[str] = ("web",), /, **metrics: HttpJsonMetric) -> Fetched:
+    session = HttpSession(f"{server.url}/api", name="json_test", limits=HttpLimits(attempts=2, pause_seconds=0.01))
+    return HttpJsonSource(session).fetch(metrics, targets, NOW)
+
+
+def values(fetched: Fetched, name: str) -> list[float]:
+    return fetched.frame[fetched.frame["metric"] == name]["value"].tolist()
+
+
+def test_metrics_of_one_request_share_its_answer(server: AnsweringServer) -> None:
+    """Two metrics out of one document, and one over a longer window of it: one request; another path is another."""
+    server.answer = lambda asked: as_json(TWO_METRICS)
+    fetched = fetch_all(
+        server,
+        load=metric(points="$.load"),
+        errors=metric(points="$.errors", unit="count"),
+        longer=metric(points="$.load", window="5m"),
+        elsewhere=metric(points="$.load", path="other"),
+    )
+    assert sorted(one.target for one in server.asked) == ["/api/load", "/api/other"]
+    assert {name: values(fetched, name) for name in ("load", "errors", "longer", "elsewhere")} == {
+        "load": [0, 1, 2], "errors": [0, 10, 20], "longer": [0, 1, 2], "elsewhere": [0, 1, 2],
+    }  # fmt: skip
+
+
+def test_what_makes_a_request_another_one_is_asked_apart(server: AnsweringServer) -> None:
+    """Windows that stand in the request, and answers whose pages are followed otherwise, are not shared."""
+    between = {"from": "{start_s}"}
+    fetch_all(
+        server,
+        load=metric(params=between),
+        same=metric(params=between, value="$.at"),
+        longer=metric(params=between, window="5m"),
+        paged=metric(params=between, next="$.next"),
+    )
+    assert len(server.asked) == 3
+
+
+def test_one_metric_that_cannot_be_read_costs_the_others_nothing(server: AnsweringServer) -> None:
+    """Pages are followed to the end for those that can, and the one that cannot says why."""
+
+    def answer(asked: Any) -> Answered:
+        first = "page" not in asked.target
+        part = {"load": TWO_METRICS["load"][:2] if first else TWO_METRICS["load"][2:]}
+        return as_json({**part, **({"next": "?page=2"} if first else {})})
+
+    server.answer = answer
+    fetched = fetch_all(
+        server,
+        broken=metric(points="$.errors", next="$.next"),
+        load=metric(points="$.load", next="$.next"),
+    )
+    assert len(server.asked) == 2
+    assert values(fetched, "load") == [0, 1, 2]
+    told = {one.metric: one for one in fetched.series}
+    assert (told["broken"].status, told["load"].status) == (Completeness.ERROR, Completeness.COMPLETE)
+    assert "$.errors leads nowhere" in told["broken"].messages[0]
+
+
+def test_a_refused_request_is_told_of_each_metric(server: AnsweringServer) -> None:
+    """What several metrics share they lack together, and the message names them."""
+    server.answer = lambda asked: as_json({"error": "no"}, status=404)
+    fetched = fetch_all(server, load=metric(points="$.load"), errors=metric(points="$.errors"))
+    assert len(server.asked) == 1
+    assert {one.status for one in fetched.series} == {Completeness.ERROR}
+    assert {one.messages[0].partition(",")[0] for one in fetched.series} == {"GET load"}
+    assert all("GET load, errors" in one.messages[0] for one in fetched.series)

@@ -39,12 +39,12 @@ class Question:
     window: Window
 
     @property
-    def what(self) -> str:
-        """What is asked for, in words."""
-        of = f" of {next(iter(self.names))}" if self.config.one_by_one else ""
-        return f"GET {self.metric}{of}, {self.window.start:%FT%TZ} to {self.window.end:%FT%TZ}"
+    def key(self) -> tuple[object, ...]:
+        """What questions have in common that one answer is for: the request, and how its pages follow each other."""
+        first = self.request("")
+        return first.path, first.query, self.config.next, self.config.next_param
 
-    def request(self) -> HttpRequest:
+    def request(self, what: str) -> HttpRequest:
         """The request for the first page."""
         name = next(iter(self.names)) if self.config.one_by_one else ""
         filled = {
@@ -60,8 +60,28 @@ class Question:
         return HttpRequest(
             path=quote(self.config.path, safe="/{}~!$&'()*+,;=:@%").replace(MARK, quote(name, safe="")),
             query=tuple((key, _filled(value, filled)) for key, value in self.config.params.items()),
-            what=self.what,
+            what=what,
         )
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Questions that have one answer: it is fetched once, and each reads its own of it."""
+
+    questions: Sequence[Question]
+
+    @property
+    def first(self) -> Question:
+        return self.questions[0]
+
+    @property
+    def what(self) -> str:
+        """What is asked for, in words."""
+        metrics, windows = [one.metric for one in self.questions], [one.window for one in self.questions]
+        more = f" and {len(metrics) - 3} more" if len(metrics) > 3 else ""
+        of = f" of {next(iter(self.first.names))}" if self.first.config.one_by_one else ""
+        start, end = min(one.start for one in windows), max(one.end for one in windows)
+        return f"GET {', '.join(metrics[:3])}{more}{of}, {start:%FT%TZ} to {end:%FT%TZ}"
 
 
 class HttpJsonSource:
@@ -78,7 +98,7 @@ class HttpJsonSource:
         self._session = session
 
     def fetch(self, metrics: Mapping[str, HttpJsonMetric], targets: Sequence[str], now: datetime) -> Fetched:
-        """Fetch every metric of every target, each over its own ``window_at(now)``.
+        """Fetch every metric of every target, each over its own ``window_at(now)``; those with one request share it.
 
         A series is an error when the endpoint refuses its request, or its answer is not of the shape the policy
         describes; it is partial when the answer says so (``partial``, 206), when it has more pages than are read, and
@@ -90,63 +110,73 @@ class HttpJsonSource:
         from setpoint.sources.collected import Collected
 
         collected = Collected(metrics, targets, now)
-        questions = list(plan(metrics, collected.targets, now))
-        for answer in self._session.gather([partial(self._ask, one) for one in questions]):
-            answer.add_to(collected)
+        shared = list(plan(metrics, collected.targets, now))
+        for answers in self._session.gather([partial(self._ask, one) for one in shared]):
+            for answer in answers:
+                answer.add_to(collected)
         return collected.fetched()
 
-    async def _ask(self, question: Question, http: Http) -> Answer:
+    async def _ask(self, shared: Shared, http: Http) -> list[Answer]:
         from setpoint.sources.http_json_answer import Answer
 
-        answer, request, seen = Answer(question), question.request(), set[str]()
-        if question.config.one_by_one and (problem := _path_problem(question)):
-            answer.failed(problem)
-            return answer
+        answers = [Answer(one) for one in shared.questions]
+        if shared.first.config.one_by_one and (problem := _path_problem(shared.first)):
+            for answer in answers:
+                answer.failed(problem)
+            return answers
+        request, seen = shared.first.request(shared.what), set[str]()
         for _ in range(MOST_PAGES):
             reply = await http.send(request)
             if not reply.ok:
-                self._refused(reply, question, answer)
-                return answer
-            following = answer.read(reply)
-            if following is None:
-                return answer
-            if following in seen:
+                why = self._refused(reply, shared)
+                for answer in answers:
+                    answer.failed(why)
+                return answers
+            # One that cannot read a page is done; where the next one is, all others say alike.
+            following = [one for answer in answers if answer.readable and (one := answer.read(reply)) is not None]
+            if not following:
+                return answers
+            if following[0] in seen:
                 raise SourceError(
-                    f"{question.what}: the same next page {following[:200]!r} came twice, its pages never end.",
+                    f"{shared.what}: the same next page {following[0][:200]!r} came twice, its pages never end.",
                     retryable=True,
                 )
-            seen.add(following)
-            request = _following(question, request, reply, following)
-        answer.partial(
-            f"there are more than {MOST_PAGES} pages; the rest is left out. Let it filter, or make larger pages"
-        )
-        return answer
+            seen.add(following[0])
+            request = _following(shared, request, reply, following[0])
+        for answer in answers:
+            answer.partial(
+                f"there are more than {MOST_PAGES} pages; the rest is left out. Let it filter, or make larger pages"
+            )
+        return answers
 
-    def _refused(self, reply: Reply, question: Question, answer: Answer) -> None:
-        error = refusal(reply, self._session.name, question.what)
+    def _refused(self, reply: Reply, shared: Shared) -> str:
+        error = refusal(reply, self._session.name, shared.what)
         if reply.status not in _OF_THE_REQUEST:
             raise error
-        answer.failed(str(error))
+        return str(error)
 
 
-def plan(metrics: Mapping[str, HttpJsonMetric], targets: Sequence[str], now: datetime) -> Iterator[Question]:
-    """What to ask: each metric once, or once a target where the policy asks for each on its own."""
+def plan(metrics: Mapping[str, HttpJsonMetric], targets: Sequence[str], now: datetime) -> Iterator[Shared]:
+    """What to ask: each metric once, or once a target where the policy asks for each on its own; the same only once."""
+    same: dict[tuple[object, ...], list[Question]] = {}
     for metric, config in metrics.items():
         names, window = config.codes_of(targets), config.window_at(now)
         parts = [{name: codes} for name, codes in names.items()] if config.one_by_one else [names] if names else []
         for part in parts:
-            yield Question(metric, config, part, window)
+            question = Question(metric, config, part, window)
+            same.setdefault(question.key, []).append(question)
+    yield from map(Shared, same.values())
 
 
-def _following(question: Question, request: HttpRequest, reply: Reply, text: str) -> HttpRequest:
-    if (param := question.config.next_param) is not None:
+def _following(shared: Shared, request: HttpRequest, reply: Reply, text: str) -> HttpRequest:
+    if (param := shared.first.config.next_param) is not None:
         kept = tuple(pair for pair in request.query if pair[0] != param)
         return replace(request, query=(*kept, (param, text)))
     try:
         url = urljoin(reply.url, text)
     except ValueError as error:
         raise SourceError(
-            f"{question.what}: the next page {text[:200]!r} is no URL: {error}.", retryable=False
+            f"{shared.what}: the next page {text[:200]!r} is no URL: {error}.", retryable=False
         ) from error
     return replace(request, path=url, query=())
 

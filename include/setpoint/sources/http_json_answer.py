@@ -38,6 +38,11 @@ class Answer:
         self._no_times: list[str] = []
         self._no_numbers: list[str] = []
 
+    @property
+    def readable(self) -> bool:
+        """Whether all pages so far could be read."""
+        return not self._failure
+
     def failed(self, why: str) -> None:
         """Nothing of this answer can be used."""
         self._failure = why
@@ -170,7 +175,7 @@ class Answer:
 
 def _document(reply: Reply) -> Any:
     try:
-        return json.loads(reply.content)
+        return reply.document
     except (ValueError, RecursionError) as error:
         raise ShapeError(f"it is not JSON ({type(error).__name__}: {error})") from error
 

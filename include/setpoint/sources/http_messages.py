@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from setpoint.sources.contract import SourceError
@@ -60,6 +62,14 @@ class Reply:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @cached_property
+    def document(self) -> Any:
+        """The answer read as JSON, once for all who ask.
+
+        :raises ValueError: it is none.
+        """
+        return json.loads(self.content)
 
     def excerpt(self, characters: int = 200) -> str:
         """The beginning of the answer, for messages; one line."""
