@@ -84,6 +84,8 @@ CORPUS: Mapping[str, Case] = {
     "coverage": Case(_without(0, 1), {"full_coverage": 0.95}),
     "gap": Case(_without(3, 4, 5, 6), _LENIENT),
     "range": Case(_at(4, 100.5)),
+    "sign": Case(_at(4, -40.0), {"between": None}),
+    "codes": Case(_each(lambda n, old: 999.0 if n in (4, 5) else old), {"between": None}),
     "zero_guard": Case(_at(4, 0.0)),
     "newest_spike": Case(_at(9, 5.0)),
     "spikes": Case(_at(4, 5000.0), {"between": None}),

@@ -20,7 +20,9 @@ def test_a_suite_says_of_each_expectation_what_it_is_and_where_it_comes_from(gat
     suite = series_suite(gate.policy(max_age="2m"))
     assert suite.name == "setpoint.web.v2"
     assert frame_suite().name == FRAME_SUITE
-    assert [one.meta["check"] for one in suite.expectations] == [rule.name for rule in RULES if rule.name != "rise"]
+    assert [one.meta["check"] for one in suite.expectations] == [
+        rule.name for rule in RULES if rule.name not in ("rise", "sign")
+    ]
     told = {one.meta["check"]: one for one in suite.expectations}
     freshness = told["freshness"]
     assert freshness.description == "cpu: The newest point is at most 120 seconds old at the pull."
@@ -40,8 +42,8 @@ def test_a_suite_says_of_each_expectation_what_it_is_and_where_it_comes_from(gat
 def test_a_check_that_is_off_is_no_expectation(gate: Any) -> None:
     """What the policy turns off is neither judged nor reported."""
     off = {"between": None, "zero_guard": False, "newest_spike": None, "max_spike": None, "stuck_after": None}
-    policy = gate.policy(**off, max_fall=None)
-    gone = {"range", "zero_guard", "newest_spike", "spikes", "stuck", "fall", "rise"}
+    policy = gate.policy(**off, max_fall=None, signed=True, error_codes=False)
+    gone = {"range", "sign", "codes", "zero_guard", "newest_spike", "spikes", "stuck", "fall", "rise"}
     wanted = {rule.name for rule in RULES} - gone
     assert {one.meta["check"] for one in series_suite(policy).expectations} == wanted
     assert {check.expectation for check in gate.one(gate.clean(), policy).checks} == wanted

@@ -15,7 +15,8 @@ from setpoint.model import Verdict
 Points = list[Any]
 
 _NAMES = st.text(min_size=1, max_size=20)
-_VALUES = st.lists(st.floats(min_value=0.01, max_value=99), min_size=10, max_size=10)
+_LEVELS = st.floats(min_value=0.01, max_value=60)
+_FACTORS = st.lists(st.floats(min_value=0.6, max_value=1.6), min_size=10, max_size=10)
 _SLOTS = st.sets(st.integers(0, 9), min_size=1)
 
 
@@ -80,12 +81,18 @@ FAULTS = (
 
 
 def _drawn_series(gate: Any, data: st.DataObject) -> Points:
-    values = data.draw(_VALUES)
+    level = data.draw(_LEVELS)
+    values = [level * factor for factor in data.draw(_FACTORS)]
     return [(moment, value) for (moment, _), value in zip(gate.clean(), values, strict=True)]
 
 
 # Each example judges a fleet at once; the budget is in examples, not in seconds.
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+EXAMPLES = 25 if settings().max_examples <= 100 else settings().max_examples // 4
+
+
+@settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data())
 def test_withheld_truth_never_passes_and_clean_data_does(gate: Any, data: st.DataObject) -> None:
     """A fleet with one target for each fault and two clean ones, under names of any alphabet."""

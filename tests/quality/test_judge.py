@@ -41,6 +41,7 @@ def test_a_clean_series_passes_with_every_check_in_numbers(gate: Any) -> None:
         ),
         "gap": ("0 s without a point between two", "at most 180 s without a point"),
         "range": ("0 points outside, lowest 50, highest 59", "0 to 100"),
+        "codes": ("0 of 10 points an error code", "0 points an error code"),
         "zero_guard": ("0 of 10 points zero", "0 points zero"),
         "newest_spike": (
             "the newest point does not stand out",

@@ -39,6 +39,7 @@ def test_a_series_that_passed_is_remembered(gate: Any) -> None:
         lowest=50,
         highest=59,
         longest_run=1,
+        zero_run=0,
     )
 
 

@@ -108,6 +108,31 @@ def sensor_code(data: st.DataObject, true: Answer) -> Answer:
     return true.with_newest([code] * data.draw(NEWEST))
 
 
+CODES = [-1.0, -99.0, -127.0, -999.0, -32768.0, -(2.0**31), 999.0, 9999.0, 65535.0, 2.0**31 - 1, 1e20, 1e38]
+"""Error codes: at least ten times every level that is drawn here, or below zero."""
+OWN_CODES = [7.0, 250.0, 1234.5]
+"""What a policy declares as its metric's error codes beside the usual ones."""
+
+
+def usual_code(data: st.DataObject, true: Answer) -> Answer:
+    """A usual error code in any places: some, most or all."""
+    hit, code = data.draw(SLOTS), data.draw(st.sampled_from(CODES))
+    return true.with_values([code if slot in hit else value for slot, (_, value) in enumerate(true.points)])
+
+
+def own_code(data: st.DataObject, true: Answer) -> Answer:
+    """An error code that this metric alone has, in any places."""
+    hit, code = data.draw(SLOTS), data.draw(st.sampled_from(OWN_CODES))
+    return true.with_values([code if slot in hit else value for slot, (_, value) in enumerate(true.points)])
+
+
+def unit_within(data: st.DataObject, true: Answer) -> Answer:
+    """Another unit from some moment in the window on: what was before shows it."""
+    factor = data.draw(st.sampled_from([1e-2, 1e-3, 1e-6, 2.0**-20]))
+    newest = data.draw(st.integers(1, PERIODS - 1))
+    return true.with_newest([value * factor for _, value in true.points[-newest:]])
+
+
 def other_unit(data: st.DataObject, true: Answer) -> Answer:
     """A ratio for a percentage, seconds for milliseconds, MiB for bytes: from some moment on, or all along."""
     factor = data.draw(st.sampled_from([1e-2, 1e-3, 1e-6, 2.0**-20]))
@@ -127,3 +152,5 @@ HIDES_LOAD: tuple[Fault, ...] = (
 """Faults that leave points which look quiet, of a target of which nobody knows whether it is."""
 LOOKS_QUIET: tuple[Fault, ...] = (zeros, sensor_code, other_unit, lone_spike, no_numbers, dropout, nothing)
 """Faults that make the points of a target under load look quiet."""
+WITHOUT_RANGE: tuple[Fault, ...] = (zeros, usual_code, own_code, unit_within, no_numbers, dropout, nothing)
+"""Faults that are seen without ``between`` and without a history: of the target under load, and of the quiet one."""

@@ -9,6 +9,19 @@ from pydantic import Field, FiniteFloat, model_validator
 from setpoint.model.base import Name, UtcDatetime, Value
 
 
+class ZeroDoubt(Value):
+    """Zeros that came and went where history knows none, and were not believed. What recurs is no outage in the end."""
+
+    since: UtcDatetime
+    """When the first of them was seen."""
+    last: UtcDatetime
+    """When the last occasion was first seen."""
+    occasions: int = Field(ge=1)
+    """How often they came, with values in between."""
+    run: int = Field(ge=1)
+    """The most of them in a row."""
+
+
 class SeriesHistory(Value):
     """One target's series of one metric in the batches the gate accepted (its series passed), newest included.
 
@@ -37,6 +50,10 @@ class SeriesHistory(Value):
     highest: FiniteFloat
     longest_run: int = Field(ge=1)
     """The most points in a row with the very same value."""
+    zero_run: int | None = Field(default=None, ge=0)
+    """The most zeros in a row that were believed; ``None`` in a history of a version that did not count them."""
+    zero_doubt: ZeroDoubt | None = None
+    """What may yet show that the series is zero at times (``zero_guard: history``)."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -39,6 +39,17 @@ class QualityConfig(Value):
     between: tuple[FiniteFloat, FiniteFloat] | None = Field(
         default=None, description="lowest and highest value there can be"
     )
+    signed: bool = Field(
+        default=False,
+        description="there are values below zero; without it, or a between, a negative value is taken for an error "
+        "code: nothing but those fails, one among others degrades",
+    )
+    error_codes: bool | tuple[FiniteFloat, ...] = Field(
+        default=True,
+        description="numbers that mean that nothing was measured. true knows the usual ones (-999, 9999, 65535, 1e20 and "
+        "the like) where they lie far from all other points; a list names this metric's own beside them, which are never "
+        "believed; false believes all",
+    )
     zero_guard: bool | Literal["history"] = Field(
         default=True,
         description="a zero is taken for an outage: nothing but zeros fails, a zero among others degrades. "
@@ -80,6 +91,16 @@ class QualityConfig(Value):
         description="on usable but unclean data: change nothing, or let capacity be added; "
         "capacity is never taken away on it",
     )
+
+    @property
+    def floor(self) -> float | None:
+        """A lower value is an error code; ``None`` where ``signed`` or ``between`` say what there can be."""
+        return None if self.signed or self.between is not None else 0.0
+
+    @property
+    def own_codes(self) -> tuple[float, ...]:
+        """The error codes that the metric declares as its own."""
+        return () if isinstance(self.error_codes, bool) else self.error_codes
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -11,12 +11,17 @@ import numpy.typing as npt
 
 from setpoint.model import MetricBatch
 from setpoint.signals.aggregate import periods_of
-from setpoint.signals.locate import Floats, Integers, microseconds
+from setpoint.signals.locate import Booleans, Floats, Integers, microseconds
 
 if TYPE_CHECKING:
     from setpoint.policy.schema import Policy
+    from setpoint.quality.past import Past
 
 INFINITE = float("inf")
+_KINDS = {
+    **dict.fromkeys(("start_us", "period_us", "expected", "future_us"), np.int64),
+    "usual_codes": np.bool_,
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,18 @@ class Limits:
     """One period after the pull: a later point is from the future."""
     low: Floats
     high: Floats
+    floor: Floats
+    """A lower value is an error code; minus infinity where there may be negative ones."""
+    own_codes: Floats
+    """The metric's own error codes, shape (n, most of any metric), NaN where there are fewer."""
+    usual_codes: Booleans
+    """Whether a usual error code is looked for."""
     newest_spike: Floats
     max_spike: Floats
+    largest_before: Floats
+    """The largest size of a point in the accepted batches; 0 without one."""
+    median_before: Floats
+    """Of the last accepted batch; NaN without one."""
 
     def of(self, series: Integers) -> Limits:
         """The limits of some series."""
@@ -54,22 +69,25 @@ class ByMetric:
         return np.array([of_metric(metric) for metric in self.metrics], dtype=kind)[self._codes]
 
 
-def limits_of(batch: MetricBatch, policy: Policy, by_metric: ByMetric) -> Limits:
+def limits_of(batch: MetricBatch, policy: Policy, by_metric: ByMetric, past: Past) -> Limits:
     """The limits of every series of a batch, in its order."""
-    rows = {metric: _of_metric(metric, batch, policy) for metric in by_metric.metrics}
-    whole = ("start_us", "period_us", "expected", "future_us")
+    most = max((len(policy.quality_of(metric).own_codes) for metric in by_metric.metrics), default=0)
+    rows = {metric: _of_metric(metric, batch, policy, most) for metric in by_metric.metrics}
+    before = {"largest_before": past.largest, "median_before": past.median}
 
     def column(name: str) -> npt.NDArray[Any]:
-        return by_metric.each(lambda metric: rows[metric][name], np.int64 if name in whole else np.float64)
+        return by_metric.each(lambda metric: rows[metric][name], _KINDS.get(name, np.float64))
 
-    return Limits(**{field.name: column(field.name) for field in fields(Limits)})
+    columns = {field.name: column(field.name) for field in fields(Limits) if field.name not in before}
+    return Limits(**columns, **before)
 
 
-def _of_metric(metric: str, batch: MetricBatch, policy: Policy) -> dict[str, Any]:
+def _of_metric(metric: str, batch: MetricBatch, policy: Policy, most_codes: int) -> dict[str, Any]:
     periods = periods_of(policy, metric, batch)
     quality = policy.quality_of(metric)
     low, high = quality.between or (-INFINITE, INFINITE)
     period_us = periods.seconds * 1_000_000
+    own = quality.own_codes
     return {
         "start_us": microseconds(periods.window.start),
         "period_us": period_us,
@@ -77,6 +95,9 @@ def _of_metric(metric: str, batch: MetricBatch, policy: Policy) -> dict[str, Any
         "future_us": microseconds(batch.pulled_at) + period_us,
         "low": low,
         "high": high,
+        "floor": -INFINITE if quality.floor is None else quality.floor,
+        "own_codes": [*own, *[np.nan] * (most_codes - len(own))],
+        "usual_codes": quality.error_codes is not False,
         "newest_spike": quality.newest_spike or INFINITE,
         "max_spike": quality.max_spike or INFINITE,
     }

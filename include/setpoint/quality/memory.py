@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from setpoint.model import MetricBatch, SeriesHistory
 from setpoint.quality.limits import ByMetric
-from setpoint.quality.values import WILD_SPREADS, times_of
+from setpoint.quality.past import Past, usable
+from setpoint.quality.values import WILD_SPREADS, is_far_below, times_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,26 +36,20 @@ NO_LIMIT = np.iinfo(np.int64).max
 Floats = npt.NDArray[np.float64]
 
 
-def past_columns(
-    table: Mapping[str, Any],
-    batch: MetricBatch,
-    policy: Policy,
-    history: Iterable[SeriesHistory],
-    by_metric: ByMetric,
-) -> dict[str, Any]:
+def past_columns(table: Mapping[str, Any], past: Past, policy: Policy, by_metric: ByMetric) -> dict[str, Any]:
     """What the past makes of a summary's series; where there is no past to compare with, what breaks no rule.
 
     - ``known_batches`` (accepted ones behind the history, 0 without one), ``median_before`` (of the last accepted
-      batch, NaN without one);
+      batch, NaN without one), ``largest_before`` (the largest size of an accepted point, 0 without one);
     - ``guarded_zeros`` (zeros the policy does not believe in);
     - ``standing_allowed`` (newest points in a row that may have the same value) and ``standing_judged`` (those that
       have, 0 where their value may repeat: zero, small whole numbers, an end of ``between``, a new height);
     - ``fell_times``, ``rose_times`` (from the last accepted median to this one; 1 when within the usual spread).
     """
-    past = _Past(batch, policy, history)
     return {
         "known_batches": past.batches,
         "median_before": past.median,
+        "largest_before": past.largest,
         "guarded_zeros": _guarded_zeros(table, past, policy, by_metric),
         "standing_allowed": _standing_allowed(past, policy, by_metric),
         "standing_judged": np.where(_may_repeat(table["newest"], past, policy, by_metric), 0, table["standing"]),
@@ -70,9 +65,20 @@ def accepted_histories(
     :param passed: the numbers of their rows in the summary.
     :param history: what was remembered before.
     """
-    known = _usable(batch, policy, history)
+    known = usable(batch, policy, history)
     rows = summary.iloc[list(passed)]
-    columns = ("target", "metric", "finite", "zeros", "median", "spread", "minimum", "maximum", "longest_run")
+    columns = (
+        "target",
+        "metric",
+        "finite",
+        "zeros",
+        "median",
+        "spread",
+        "minimum",
+        "maximum",
+        "longest_run",
+        "zero_run",
+    )
     measured = zip(*(rows[name].tolist() for name in columns), strict=True)
     return tuple(
         _grown(known.get((target, metric)), batch, target, metric, *rest) for target, metric, *rest in measured
@@ -80,7 +86,7 @@ def accepted_histories(
 
 
 def _grown(before: SeriesHistory | None, batch: MetricBatch, target: str, metric: str, *measured: Any) -> SeriesHistory:
-    points, zeros, median, spread, lowest, highest, longest_run = measured
+    points, zeros, median, spread, lowest, highest, longest_run, zero_run = measured
     if before is not None and before.batch_id == batch.batch_id:
         return before  # judged again
     return SeriesHistory(
@@ -96,49 +102,32 @@ def _grown(before: SeriesHistory | None, batch: MetricBatch, target: str, metric
         lowest=min(lowest, before.lowest) if before else lowest,
         highest=max(highest, before.highest) if before else highest,
         longest_run=max(longest_run, before.longest_run) if before else longest_run,
+        zero_run=_longer(zero_run, before),
+        zero_doubt=before.zero_doubt if before else None,
     )
 
 
-def _usable(
-    batch: MetricBatch, policy: Policy, history: Iterable[SeriesHistory]
-) -> dict[tuple[str, str], SeriesHistory]:
-    oldest = {metric: batch.pulled_at - policy.quality_of(metric).history_for for metric in policy.metrics}
-    return {
-        (one.target, one.metric): one
-        for one in history
-        if one.metric in oldest and one.accepted_at >= oldest[one.metric]
-    }
+def _longer(zero_run: int, before: SeriesHistory | None) -> int | None:
+    """The most zeros in a row with this batch; unknown where it was unknown, and there were zeros."""
+    if before is None or before.zeros == 0:
+        return zero_run
+    return None if before.zero_run is None else max(zero_run, before.zero_run)
 
 
-class _Past:
-    """The histories in the batch's order, one number a series; NaN, or 0, where there is none."""
-
-    def __init__(self, batch: MetricBatch, policy: Policy, history: Iterable[SeriesHistory]) -> None:
-        known = _usable(batch, policy, history)
-        found = [known.get((one.target, one.metric)) for one in batch.series] if known else [None] * len(batch.series)
-        self.batches = np.array([one.batches if one else 0 for one in found], dtype=np.int64)
-        self.points = np.array([one.points if one else 0 for one in found], dtype=np.int64)
-        self.zeros = np.array([one.zeros if one else 0 for one in found], dtype=np.int64)
-        self.longest_run = np.array([one.longest_run if one else 0 for one in found], dtype=np.int64)
-        self.median = np.array([one.median if one else np.nan for one in found], dtype=np.float64)
-        self.spread = np.array([one.spread if one else 0.0 for one in found], dtype=np.float64)
-        self.highest = np.array([one.highest if one else np.inf for one in found], dtype=np.float64)
-
-
-def _guarded_zeros(table: Mapping[str, Any], past: _Past, policy: Policy, by_metric: ByMetric) -> Any:
+def _guarded_zeros(table: Mapping[str, Any], past: Past, policy: Policy, by_metric: ByMetric) -> Any:
     always = by_metric.each(lambda metric: policy.quality_of(metric).zero_guard is True, np.bool_)
     by_history = by_metric.each(lambda metric: policy.quality_of(metric).zero_guard == "history", np.bool_)
-    never = (past.points >= ENOUGH_NONZERO) & (past.zeros == 0)
-    return np.where(always | (by_history & never), table["zeros"], 0)
+    longer = (past.points >= ENOUGH_NONZERO) & (table["zero_run"] > RUN_TIMES * past.zero_run)
+    return np.where(always | (by_history & longer), table["zeros"] - table["lone_zeros"], 0)
 
 
-def _standing_allowed(past: _Past, policy: Policy, by_metric: ByMetric) -> Any:
+def _standing_allowed(past: Past, policy: Policy, by_metric: ByMetric) -> Any:
     after = by_metric.each(lambda metric: policy.quality_of(metric).stuck_after or NO_LIMIT, np.int64)
     allowed = np.maximum(after, RUN_TIMES * past.longest_run + 1) - 1
     return np.where((past.batches >= ENOUGH_BATCHES) & (after != NO_LIMIT), allowed, NO_LIMIT)
 
 
-def _may_repeat(newest: Floats, past: _Past, policy: Policy, by_metric: ByMetric) -> Any:
+def _may_repeat(newest: Floats, past: Past, policy: Policy, by_metric: ByMetric) -> Any:
     ends = {metric: policy.quality_of(metric).between or (np.nan, np.nan) for metric in by_metric.metrics}
     low = by_metric.each(lambda metric: ends[metric][0], np.float64)
     high = by_metric.each(lambda metric: ends[metric][1], np.float64)
@@ -146,12 +135,13 @@ def _may_repeat(newest: Floats, past: _Past, policy: Policy, by_metric: ByMetric
     return small_count | (newest == low) | (newest == high) | (newest >= past.highest)
 
 
-def _moves(table: Mapping[str, Any], past: _Past) -> dict[str, Any]:
+def _moves(table: Mapping[str, Any], past: Past) -> dict[str, Any]:
     median = table["median"]
+    up, down = times_of(median, past.median)
     with np.errstate(over="ignore", invalid="ignore"):
         far = np.abs(median - past.median) > WILD_SPREADS * np.maximum(table["spread"], past.spread)
-    up, down = times_of(median, past.median)
+    low = is_far_below(down, table["spread"], median) & is_far_below(down, past.spread, past.median)
     return {
-        "fell_times": np.where(far & (down > 1), down, 1.0),
+        "fell_times": np.where((far | low) & (down > 1), down, 1.0),
         "rose_times": np.where(far & (up > 1), up, 1.0),
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from setpoint.model.quality import MOST_OFFENDING
+from setpoint.quality.codes import code_points, negative_points
 from setpoint.quality.values import wild_points
 from setpoint.quality.words import Row
 from setpoint.signals.locate import NO_TIME, Booleans, Floats, Integers
@@ -67,10 +68,31 @@ def _beyond(times: Integers, values: Floats, row: Row, quality: QualityConfig) -
 
 def _wild(times: Integers, values: Floats, row: Row, quality: QualityConfig) -> Booleans:
     there = np.isfinite(values) & (times != NO_TIME)
-    limit, median, spread = (np.array([one]) for one in (quality.max_spike or np.inf, row["median"], row["spread"]))
+    limit = quality.max_spike or np.inf
+    usual = (np.array([one]) for one in (row["median"], row["spread"], limit, row["median_before"]))
+    believed = np.where(_codes(times, values, row, quality), np.nan, values)[there]
     marks = np.zeros(len(times), dtype=np.bool_)
-    marks[there] = wild_points(values[there][None, :], median, spread, limit)[0]
+    marks[there] = wild_points(believed[None, :], *usual)[0]
     return marks
+
+
+def _codes(times: Integers, values: Floats, row: Row, quality: QualityConfig) -> Booleans:
+    there = np.isfinite(values) & (times != NO_TIME)
+    marks = np.zeros(len(times), dtype=np.bool_)
+    marks[there] = code_points(
+        values[there][None, :],
+        low=np.array([row["low"]]),
+        high=np.array([row["high"]]),
+        own=np.array([quality.own_codes], dtype=np.float64),
+        usual=np.array([quality.error_codes is not False]),
+        largest_before=np.array([row["largest_before"]]),
+    )[0]
+    return marks
+
+
+def _negative(times: Integers, values: Floats, row: Row, quality: QualityConfig) -> Booleans:
+    believed = np.where(np.isfinite(values) & (times != NO_TIME), values, np.nan)
+    return np.asarray(negative_points(believed[None, :], np.array([row["floor"]]))[0])
 
 
 def _newest(count: int, times: Integers, values: Floats) -> Booleans:
@@ -89,6 +111,8 @@ _MARKS: Mapping[str, _Marks] = {
     "settle": lambda times, values, row, quality: (_places(times, row) >= row["expected"]) & (times <= _latest(row)),
     "future": lambda times, values, row, quality: times > _latest(row),
     "range": _beyond,
+    "sign": _negative,
+    "codes": _codes,
     "zero_guard": lambda times, values, row, quality: values == 0,
     "newest_spike": lambda times, values, row, quality: _newest(1, times, values),
     "spikes": _wild,

@@ -19,6 +19,10 @@ check                 holds when                                            when
                       point; a null point is none                           between the two: degraded
 ``gap``               no two points are more than ``max_gap`` apart         degraded
 ``range``             every point lies in ``between``                       fail
+``sign``              no point is negative (where neither ``signed`` nor    too few others: fail; else degraded
+                      ``between`` says that there are such)
+``codes``             no point is an error code: one of the metric's own,   too few others: fail; else degraded
+                      or a usual one far from all other points
 ``zero_guard``        no point is zero (where the policy, or the past,      all zero: fail; some: degraded
                       does not know zeros)
 ``newest_spike``      the newest point, alone, is not ``newest_spike``      degraded
@@ -157,6 +161,16 @@ def _source_severity(row: Row) -> Verdict:
     return Verdict.DEGRADED if partial else Verdict.FAIL
 
 
+def _unless_covered(column: str) -> Callable[[Row], Verdict]:
+    """Degraded, unless the points without those in a column are too few: what is no measurement covers no period."""
+
+    def severity(row: Row) -> Verdict:
+        measured = (row["finite"] - row[column]) / row["expected"]
+        return Verdict.FAIL if measured < row["min_coverage"] else Verdict.DEGRADED
+
+    return severity
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         "source",
@@ -260,6 +274,28 @@ RULES: tuple[Rule, ...] = (
         "Every point lies between the lowest and the highest value there can be.",
         bound=lambda policy, metric: None if policy.quality_of(metric).between is None else 0.0,
         keys=("between",),
+    ),
+    Rule(
+        "sign",
+        "negatives",
+        words.sign,
+        lambda row, limit: "0 points below zero; where there are such, signed: true or between: says so",
+        "No point is negative, where nobody said that there are such.",
+        bound=lambda policy, metric: None if policy.quality_of(metric).floor is None else 0.0,
+        keys=("signed", "between"),
+        severity=_unless_covered("negatives"),
+        mildest=Verdict.DEGRADED,
+    ),
+    Rule(
+        "codes",
+        "codes",
+        words.codes,
+        lambda row, limit: "0 points an error code",
+        "No point is a number that means that nothing was measured.",
+        bound=lambda policy, metric: None if policy.quality_of(metric).error_codes is False else 0.0,
+        keys=("error_codes",),
+        severity=_unless_covered("codes"),
+        mildest=Verdict.DEGRADED,
     ),
     Rule(
         "zero_guard",

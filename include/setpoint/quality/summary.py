@@ -11,6 +11,7 @@ import pandas as pd
 from setpoint.model import Completeness, MetricBatch, SeriesHistory
 from setpoint.quality.limits import ByMetric, Limits, limits_of
 from setpoint.quality.memory import past_columns
+from setpoint.quality.past import Past
 from setpoint.quality.timing import timing_of
 from setpoint.quality.values import spread_of
 from setpoint.signals.locate import NO_TIME, Block, Key, SeriesRows, microseconds
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 _COUNTS = (
     "finite", "infinite", "nulls", "out_of_order", "outside", "unsettled", "future", "duplicates", "filled",
-    "longest_gap", "inner_gap", "beyond", "zeros", "trailing_zeros", "standing", "longest_run", "wild",
+    "longest_gap", "inner_gap", "beyond", "negatives", "codes", "zeros", "lone_zeros", "trailing_zeros", "zero_run",
+    "standing", "longest_run", "wild",
 )  # fmt: skip
 _NUMBERS = ("minimum", "maximum", "median", "spread", "newest_times", "newest", "newest_us")
 
@@ -54,8 +56,10 @@ def summarise(
       window's ends included);
     - ``minimum``, ``maximum``, ``median``, ``spread`` (1.4826 times the median absolute deviation), ``newest`` (all NaN
       without a point), ``low`` and ``high`` (the ends of ``between``), ``beyond`` (points outside);
-    - ``zeros``, ``trailing_zeros`` (newest points in a row that are zero), ``standing`` (newest points in a row with
-      the very same value), ``longest_run`` (most points in a row with one value), ``newest_times`` (how far the newest
+    - ``negatives`` (points below zero where there are none), ``codes`` (points that are an error code);
+    - ``zeros``, ``lone_zeros`` (the zeros, when each may be a count of nothing, else 0), ``trailing_zeros`` (newest
+      points in a row that are zero), ``zero_run`` (most zeros in a row), ``standing`` (newest points in a row with the
+      very same value), ``longest_run`` (most points in a row with one value), ``newest_times`` (how far the newest
       point alone stands out), ``wild`` (points that stand out as no measurement does);
     - what the past makes of it: see :func:`setpoint.quality.memory.past_columns`.
 
@@ -67,8 +71,9 @@ def summarise(
     rows = SeriesRows(frame, keys_of(batch)) if rows is None else rows
     by_metric = ByMetric(batch)
     table = _asked(batch, policy, by_metric)
-    limits = limits_of(batch, policy, by_metric)
-    table |= {name: getattr(limits, name) for name in ("start_us", "future_us", "low", "high")}
+    past = Past(batch, policy, history)
+    limits = limits_of(batch, policy, by_metric, past)
+    table |= {name: getattr(limits, name) for name in ("start_us", "future_us", "low", "high", "floor")}
     table |= _measured(rows, limits)
     table["points"] = rows.counts
     told = (table["source"] == Completeness.COMPLETE.value) & (table["announced"] == table["points"])
@@ -77,7 +82,7 @@ def summarise(
     table["age_seconds"] = (microseconds(batch.pulled_at) - table.pop("newest_us")) / 1e6
     table["coverage"] = table["filled"] / table["expected"]
     table["gap_seconds"] = table["inner_gap"] * table["period_seconds"]
-    table |= past_columns(table, batch, policy, history, by_metric)
+    table |= past_columns(table, past, policy, by_metric)
     return pd.DataFrame(table)
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from setpoint.quality.codes import code_points, negative_points, suspects_of
 from setpoint.quality.limits import Limits
+from setpoint.quality.zeros import zeros_of
 from setpoint.signals.locate import Block, Booleans, Floats, Integers
 
 ENOUGH_POINTS = 5
@@ -28,8 +30,12 @@ class Spread:
     spread: Floats
     """1.4826 times the median absolute deviation from the median."""
     beyond: Integers
+    negatives: Integers
+    codes: Integers
     zeros: Integers
+    lone_zeros: Integers
     trailing_zeros: Integers
+    zero_run: Integers
     standing: Integers
     """Newest points in a row with the very same value."""
     longest_run: Integers
@@ -53,12 +59,28 @@ def _spread_of(points: Floats, counts: Integers, limits: Limits) -> Spread:
     minimum, maximum = np.fmin.reduce(points, axis=1), np.fmax.reduce(points, axis=1)
     median = median_of(points, counts)
     spread = np.minimum(_MAD_TO_SPREAD * median_of(np.abs(points - median[:, None]), counts), np.finfo(np.float64).max)
-    beyond, zeros = np.zeros_like(counts), np.zeros_like(counts)
+    beyond, negatives, codes = (np.zeros_like(counts) for _ in range(3))
     suspects = np.flatnonzero((minimum < limits.low) | (maximum > limits.high))
     low, high = limits.low[suspects, None], limits.high[suspects, None]
     beyond[suspects] = ((points[suspects] < low) | (points[suspects] > high)).sum(axis=1)
-    suspects = np.flatnonzero((minimum <= 0) & (maximum >= 0))
-    zeros[suspects] = (points[suspects] == 0).sum(axis=1)
+    suspects = np.flatnonzero(minimum < limits.floor)
+    negatives[suspects] = negative_points(points[suspects], limits.floor[suspects]).sum(axis=1)
+    believed = points
+    suspects = suspects_of(minimum, maximum, limits)
+    if len(suspects):
+        few = limits.of(suspects)
+        marks = code_points(
+            points[suspects],
+            own=few.own_codes,
+            usual=few.usual_codes,
+            low=few.low,
+            high=few.high,
+            largest_before=few.largest_before,
+        )
+        codes[suspects] = marks.sum(axis=1)
+        believed = points.copy()
+        believed[suspects] = np.where(marks, np.nan, points[suspects])
+    zeros = zeros_of(points, counts, median, spread, (minimum <= 0) & (maximum >= 0))
     usual = _Usual(points, counts, median, spread, minimum, maximum)
     return Spread(
         minimum=minimum,
@@ -66,12 +88,13 @@ def _spread_of(points: Floats, counts: Integers, limits: Limits) -> Spread:
         median=median,
         spread=spread,
         beyond=beyond,
-        zeros=zeros,
-        trailing_zeros=_trailing(points == 0, counts),
+        negatives=negatives,
+        codes=codes,
+        **vars(zeros),
         standing=_trailing(points == points[:, -1:], counts),
         longest_run=_longest_run(points, counts),
         newest_times=usual.newest_times(limits.newest_spike),
-        wild=usual.wild(limits.max_spike),
+        wild=usual.wild(believed, limits),
         newest=points[:, -1],
     )
 
@@ -125,61 +148,83 @@ class _Usual:
         above_before, below_before = times_of(before, self.median)
         far = (self.counts >= ENOUGH_POINTS) & (np.abs(newest - self.median) > WILD_SPREADS * self.spread)
         alone_above = far & (above > limit) & ~(above_before > limit)
-        alone_below = far & (below > limit) & ~(below_before > limit)
+        far_below = far | ((self.counts >= ENOUGH_POINTS) & is_far_below(below, self.spread, self.median))
+        alone_below = far_below & (below > limit) & ~(below_before > limit)
         found[alone_above], found[alone_below] = above[alone_above], below[alone_below]
         return found
 
-    def wild(self, limit: Floats) -> Integers:
+    def wild(self, believed: Floats, limits: Limits) -> Integers:
+        """:param believed: the points without those that are error codes."""
+        limit = limits.max_spike
         found = np.zeros(len(self.points), dtype=np.int64)
         farthest = np.maximum(times_of(self.minimum, self.median)[0], times_of(self.maximum, self.median)[0])
         # Only a series that touches or crosses zero, or comes near it, has a point that small: beside its largest one,
-        # not its median: that of two halves (see `_split`) lies between them.
+        # not its median: that of a series in two parts (see `_lower_part`) may be that of the wrong one.
         near = np.where(
             (self.minimum <= 0) & (self.maximum >= 0), 0.0, np.minimum(abs(self.minimum), abs(self.maximum))
         )
         largest = np.maximum(np.abs(self.minimum), np.abs(self.maximum))
         suspects = np.flatnonzero((self.counts >= ENOUGH_POINTS) & ((farthest >= limit) | (near * limit <= largest)))
         if len(suspects):
-            marks = wild_points(self.points[suspects], self.median[suspects], self.spread[suspects], limit[suspects])
-            found[suspects] = marks.sum(axis=1)
+            few = (self.median[suspects], self.spread[suspects], limit[suspects], limits.median_before[suspects])
+            found[suspects] = wild_points(believed[suspects], *few).sum(axis=1)
         return found
 
 
-def wild_points(points: Floats, median: Floats, spread: Floats, limit: Floats) -> Booleans:
+def wild_points(points: Floats, median: Floats, spread: Floats, limit: Floats, before: Floats) -> Booleans:
     """The points ``limit`` times above their series' median and alone there, and those as many times below it.
 
     Upwards two neighbours confirm each other: a wave may rise that fast, and must not wait. Downwards they do not: what
     reads low is what takes capacity away.
 
     :param points: in the order of time, shape (n, points); NaN is no point.
+    :param before: the median of the last accepted batch; NaN without one.
     """
     above, below = times_of(points, median[:, None])
     far = np.abs(points - median[:, None]) > WILD_SPREADS * spread[:, None]
-    high, low = far & (above > limit[:, None]), far & (below > limit[:, None])
+    high = far & (above > limit[:, None])
+    low = (far | is_far_below(below, spread[:, None], median[:, None])) & (below > limit[:, None])
     neighbour = np.zeros_like(high)
     neighbour[:, 1:] |= high[:, :-1]
     neighbour[:, :-1] |= high[:, 1:]
-    return np.asarray((high & ~neighbour) | low | _split(points, limit))
+    lone = high & ~neighbour
+    return np.asarray(lone | low | _lower_part(np.where(lone, np.nan, points), limit, before))
 
 
-def _split(points: Floats, limit: Floats) -> Booleans:
-    """The smaller half of the points of a series that falls into two halves, ``limit`` times apart.
+def is_far_below(times: Floats, spread: Floats, median: Floats) -> Booleans:
+    """Whether something so many times below a median lies far from it, by how much the series varies in proportion.
 
-    The median of such a series lies between the halves, and all points are about as far from it as its spread: by these
-    nothing stands out. A rise is none of it: all small points are older than all large ones then. Zeros count in a half
-    and are marked by nobody here: they are the zero guard's.
+    Below a value that varies by more than a tenth there is no room for ten spreads; in proportion there is: ten spreads
+    below are so many times less as e to the power of ten relative spreads.
     """
-    sizes = np.abs(points)
-    counts = np.isfinite(points).sum(axis=1)
-    half = counts // 2
-    ordered, rows = np.sort(sizes, axis=1), np.arange(len(points))  # NaN last
-    small, large = ordered[rows, np.maximum(half - 1, 0)], ordered[rows, np.minimum(half, points.shape[1] - 1)]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray(np.log(times) > WILD_SPREADS * (spread / np.abs(median)))
+
+
+def _lower_part(points: Floats, limit: Floats, before: Floats) -> Booleans:
+    """The smaller points of a series that falls into two parts, ``limit`` times apart.
+
+    By the median and the spread of such a series the larger part is usual, or each: its points do not stand out. A
+    rise is none of it (all small points are older than all large ones), nor are small points such as the last accepted
+    batch had. Zeros are left out: they are the zero guard's.
+    """
+    sizes = np.where(points == 0, np.nan, np.abs(points))
+    ordered = np.sort(sizes, axis=1)  # NaN last
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        steps = ordered[:, 1:] / ordered[:, :-1]
+    steps = np.where(np.isnan(steps), 0.0, steps)
+    place = steps.argmax(axis=1)
+    rows = np.arange(len(points))
+    top = ordered[rows, place]
     with np.errstate(over="ignore", invalid="ignore"):
-        apart = (counts >= ENOUGH_POINTS) & (counts % 2 == 0) & (small > 0) & (small * limit <= large)
-    lower = (sizes <= small[:, None]) & apart[:, None]
-    rank = np.cumsum(np.isfinite(points), axis=1)
-    rises = (lower == (np.isfinite(points) & (rank <= half[:, None]))).all(axis=1)
-    return np.asarray(lower & (points != 0) & ~rises[:, None])
+        known = top * limit > np.abs(before)
+    apart = (np.isfinite(points).sum(axis=1) >= ENOUGH_POINTS) & (steps[rows, place] >= limit) & ~known
+    lower = (sizes <= top[:, None]) & apart[:, None]
+    upper = (sizes > top[:, None]) & apart[:, None]
+    width = points.shape[1]
+    newest_lower = width - 1 - lower[:, ::-1].argmax(axis=1)
+    rises = newest_lower < upper.argmax(axis=1)
+    return np.asarray(lower & ~rises[:, None])
 
 
 def _newest_right(block: Block, finite: Booleans) -> tuple[Floats, Integers]:

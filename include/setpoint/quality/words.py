@@ -65,6 +65,18 @@ def value_range(row: Row) -> str:
     return f"{points(row['beyond'], 'outside')}, lowest {row['minimum']:g}, highest {row['maximum']:g}"
 
 
+def sign(row: Row) -> str:
+    """How many points are negative, and how low they go."""
+    lowest = f", lowest {row['minimum']:g}" if row["negatives"] else ""
+    return f"{points(row['negatives'], 'below zero')} of {row['finite']}{lowest}"
+
+
+def codes(row: Row) -> str:
+    """How many points are an error code."""
+    ends = f", lowest {row['minimum']:g}, highest {row['maximum']:g}" if row["codes"] else ""
+    return f"{row['codes']} of {row['finite']} points an error code{ends}"
+
+
 def zeros(row: Row) -> str:
     """How many points are zero."""
     newest = f", the newest {row['trailing_zeros']} in a row" if row["zeros"] else ""
