@@ -13,8 +13,10 @@ from urllib.parse import quote, urljoin
 import httpx
 import pytest
 from evidence_fleet import HOSTILE, clean
+from pages_browser import chromium_page
 from webhook_parts import served
 
+from setpoint.evidence.build import build_page, keep_page
 from setpoint.evidence.case import put_aside
 from setpoint.evidence.page import content_security_policy
 from setpoint.ledger import Ledger
@@ -259,3 +261,41 @@ def test_the_task_links_to_the_page(site: Any) -> None:
         assert link.get_link(task, ti_key=Key).endswith(
             "/setpoint/batches/setpoint.web/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00"
         )
+
+
+@pytest.mark.browser
+def test_a_stranger_signs_in_and_comes_back_to_the_page(site: Any, tmp_path: Path) -> None:
+    """Signed out, the link leads to the login and from there to the page; nothing on the page is blocked or runs."""
+    made = site.store({"web-1": clean(), "web-2": [0.0] * 10, HOSTILE: [*clean()[:3], None, None, None, *clean()[6:]]})
+    put_aside(made.store, made.case(), made.report)
+    document = build_page(made.store, made.case(), made.report, made.policy, quarantined=True)
+    keep_page(made.store, made.batch, document, quarantined=True)
+    ((name, password),) = json.loads((site.data / "passwords.json").read_text()).items()
+    address = f"/setpoint/batches/setpoint.web/{made.batch.batch_id}"
+
+    with chromium_page(site.url) as page:
+        page.goto(address)
+        page.locator("[name='username']").fill(name)
+        assert made.batch.batch_id not in page.content().replace(page.url, "")
+        page.locator("[name='password']").fill(password)
+        told, dialogs = list[str](), list[str]()
+        page.on("console", lambda message: told.append(message.text))
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
+        page.wait_for_url(f"**{address}")
+        page.get_by_text("Nothing was changed").wait_for()
+        told.clear()
+        page.reload()
+        page.screenshot(path=tmp_path / "page.png", full_page=True)
+        assert page.locator("svg.plot").count() == 2
+        assert page.locator("svg .marked").count() == 10
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 380, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate("getComputedStyle(document.querySelector('header.verdict')).borderLeftWidth") == "6px"
+        assert ([one for one in told if "favicon" not in one], dialogs) == ([], [])
+        page.screenshot(path=tmp_path / "phone.png", full_page=True)
+        page.get_by_role("link", name="all batches of web").click()
+        page.get_by_role("heading", name="Batches of web").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.screenshot(path=tmp_path / "list.png", full_page=True)

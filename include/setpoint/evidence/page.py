@@ -29,18 +29,19 @@ STYLE = (
     ".verdict{border-left:6px solid;border-radius:.25rem;padding:.75rem 1rem;background:#f8fafc}"
     ".verdict h1,.verdict p{color:#0f172a}.verdict p{margin:.25rem 0 0;font-weight:400}"
     ".verdict small{color:#64748b;font-size:.9rem;font-weight:400}.short{white-space:nowrap}"
-    "nav a{margin-right:1rem}nav{margin:.75rem 0}"
-    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:1rem 0}"
+    "nav{display:flex;flex-wrap:wrap;gap:.1rem 1rem;margin:.75rem 0}section{overflow-x:auto}"
+    "dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.15rem 1rem;margin:1rem 0}"
     "dt{color:#64748b}dd{margin:0;overflow-wrap:anywhere}"
     ".pass,.held{color:#15803d}.fail,.broken{color:#b91c1c}.degraded,.doubtful{color:#b45309}"
     ".pass,.fail,.degraded{font-weight:600}.note{color:#64748b}.banner{background:#f1f5f9;padding:.25rem .5rem}"
     ".badge{background:#e2e8f0;border-radius:.25rem;padding:0 .3rem}.heading{font-weight:600}"
     ".gx{border-left:3px solid #e2e8f0;padding-left:.75rem;margin:.75rem 0}"
-    ".key{display:inline-block;width:.75rem;height:.75rem;margin:0 .35rem 0 1rem;vertical-align:-.05rem}"
+    ".key{display:inline-block;width:.75rem;height:.75rem;margin:0 .35rem 0 0;vertical-align:-.05rem}"
     ".ring{border:2px solid #dc2626;border-radius:50%;box-sizing:border-box}.hole{background:#fde68a}"
     ".dash{border-top:2px dashed #b45309;height:0;vertical-align:.3rem}"
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(30rem,100%),1fr));gap:.5rem 1rem}"
-    "td ul{margin:0;padding-left:1.1rem}summary{cursor:pointer}" + PLOT_STYLE
+    "td ul{margin:0;padding-left:1.1rem}section>table td:last-child{min-width:12rem}.keys>span{margin-right:1rem}"
+    "summary{cursor:pointer}" + PLOT_STYLE
 )
 
 _STYLE_ELEMENT = re.compile(rb"<head>(?:(?!</head>).)*?<style>(.*?)</style>", re.DOTALL)

@@ -153,13 +153,13 @@ def plots(drawn: Sequence[Html], unplotted: int, found: Verdict) -> Html:
     if not drawn:
         return joined()
     legend = [
-        joined(element("span", class_=f"key {kind}"), words)
+        element("span", element("span", class_=f"key {kind}"), words, class_="short")
         for kind, words in (("ring", "broke a check"), ("hole", "no point came"), ("dash", "the limits of the policy"))
     ]
     more = element("p", f"{unplotted} more series did not pass.", class_="note") if unplotted else None
     title = "Plots" if found is Verdict.PASS else "The series that did not pass"
     return joined(
-        element("h2", title), element("p", *legend, class_="note"), element("div", *drawn, class_="plots"), more
+        element("h2", title), element("p", *legend, class_="note keys"), element("div", *drawn, class_="plots"), more
     )
 
 

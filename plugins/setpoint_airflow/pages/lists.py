@@ -29,7 +29,7 @@ def quarantine_list(found: Sequence[Shelved], dag_ids: Sequence[str]) -> str:
         (
             _when(one),
             element("a", one.policy, href=f"{_segment(one)}/"),
-            element("a", one.batch_id[:12], href=f"{_segment(one)}/{one.batch_id}"),
+            element("a", short(one.batch_id[:12]), href=f"{_segment(one)}/{one.batch_id}"),
             _why(one) if place < MOST_TOLD else "",
         )
         for place, one in enumerate(found[:MOST_LISTED])
@@ -39,7 +39,10 @@ def quarantine_list(found: Sequence[Shelved], dag_ids: Sequence[str]) -> str:
     others = (
         joined(element("h2", "All batches of a policy"), element("ul", *policies[:MOST_LISTED])) if policies else ""
     )
-    return whole("Quarantine", joined(element("h1", "Quarantine"), shown, _left(found), others if policies else None))
+    return whole(
+        "Quarantine",
+        joined(element("h1", "Quarantine"), element("section", shown), _left(found), others if policies else None),
+    )
 
 
 def policy_list(policy: str, found: Sequence[Shelved]) -> str:
@@ -47,7 +50,7 @@ def policy_list(policy: str, found: Sequence[Shelved]) -> str:
     rows = [
         (
             _when(one),
-            element("a", one.batch_id[:12], href=one.batch_id),
+            element("a", short(one.batch_id[:12]), href=one.batch_id),
             short("in quarantine", "broken") if one.quarantined else "",
             _why(one) if place < MOST_TOLD else "",
         )
@@ -56,7 +59,7 @@ def policy_list(policy: str, found: Sequence[Shelved]) -> str:
     shown = table(("pulled (UTC)", "batch", "", "why"), rows) if rows else element("p", "No batch lies here.")
     title = f"Batches of {policy}"
     back = element("nav", element("a", "quarantine of all policies", href="../"))
-    return whole(title, joined(element("h1", title), back, shown, _left(found)))
+    return whole(title, joined(element("h1", title), back, element("section", shown), _left(found)))
 
 
 def _segment(one: Shelved) -> str:
