@@ -13,8 +13,8 @@ export GX_ANALYTICS_ENABLED := false
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
-# These start servers or a browser of their own and want the machine to themselves.
-SERIAL := live or browser or postgres or prometheus
+# These drive a whole Airflow of their own, and wait for it most of the time.
+LIVE := live or browser
 
 .PHONY: help
 help: ## Show this list
@@ -29,20 +29,26 @@ demo: setup ## Play the three-minute scenario on a real Airflow; stays up until 
 	@$(BIN)/setpoint demo $(ARGS)
 
 .PHONY: test
-test: setup system-packages check test-parallel test-serial ## Everything: set-up, checks, all tests
+test: setup system-packages check test-parallel test-live ## Everything: set-up, checks, all tests
 
 .PHONY: test-parallel
-test-parallel: setup ## The tests that share the machine well, on all cores
-	$(PYTEST) -n auto --dist loadfile -m "not ($(SERIAL))" $(ARGS)
+test-parallel: setup ## The tests that need no running Airflow, on all cores (PostgreSQL's and Prometheus's among them)
+	$(PYTEST) -n auto --dist loadfile -m "not ($(LIVE))" $(ARGS)
 
-.PHONY: test-serial
-test-serial: setup ## The live, browser, PostgreSQL and Prometheus tests, one after the other
-	$(PYTEST) -m "$(SERIAL)" $(ARGS)
+.PHONY: test-live
+test-live: setup ## The tests of a running Airflow and its UI in Chromium, one after the other
+	$(PYTEST) -m "$(LIVE)" $(ARGS)
 
 .PHONY: check
-check: setup ## Formatting, lint and types
+check: lint types ## Formatting, lint and types
+
+.PHONY: lint
+lint: setup ## Formatting and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+.PHONY: types
+types: setup ## Types
 	$(BIN)/mypy
 
 .PHONY: format
