@@ -166,3 +166,62 @@ def test_the_whole_batch_may_be_broken_too(gate: Any) -> None:
     judgement = judge_frame(gate.frame(fleet), batch, gate.policy(), NOW, ())
     assert judgement.frame is None
     assert judgement.report.source_broken
+
+
+def _zero_then_values(gate: Any, run: int) -> Any:
+    """Zeros in the middle of a window, and values after them."""
+    return _with(gate, lambda slot, value: 0.0 if 3 <= slot < 3 + run else value)
+
+
+def _judge_at(gate: Any, points: Any, hours: float, history: tuple[SeriesHistory, ...]) -> Any:
+    """The batch as it would look some hours later, and what is remembered after it."""
+    away = timedelta(hours=hours)
+    fleet = {"web": [(at + away, value) for at, value in points]}
+    batch = gate.batch(fleet)
+    window = type(batch.window)(start=batch.window.start + away, end=batch.window.end + away)
+    batch = batch.model_copy(update={"window": window, "pulled_at": NOW + away, "batch_id": f"batch-{hours}"})
+    judged = judge_frame(gate.frame(fleet), batch, gate.policy(zero_guard="history"), NOW + away, history)
+    return judged.report.verdict, judged.history or history
+
+
+def test_zeros_that_recur_for_a_day_become_known(gate: Any) -> None:
+    """Doubted at first; once they came three times over a day, with values in between, they are believed as they were.
+
+    All the same an outage is none of it: more zeros in a row than ever, or a window of nothing else.
+    """
+    history: tuple[SeriesHistory, ...] = (corpus.past(zero_run=0),)
+    seen = []
+    for hour in (0, 8, 16, 24):
+        verdict, history = _judge_at(gate, _zero_then_values(gate, 2), hour, history)
+        seen.append(verdict)
+        _, history = _judge_at(gate, gate.clean(), hour + 1, history)
+    assert seen == [Verdict.DEGRADED] * 4
+    assert (history[0].zero_run, history[0].zero_doubt) == (2, None)
+
+    assert _judge_at(gate, _zero_then_values(gate, 2), 26, history)[0] is Verdict.PASS
+    assert _judge_at(gate, _zero_then_values(gate, 5), 26, history)[0] is Verdict.DEGRADED
+    assert _judge_at(gate, _with(gate, lambda slot, value: 0.0), 26, history)[0] is Verdict.FAIL
+
+
+def test_one_outage_is_not_what_recurs(gate: Any) -> None:
+    """The zeros of one outage count once however often they are seen; the newest one proves nothing; old ones lapse."""
+    history: tuple[SeriesHistory, ...] = (corpus.past(zero_run=0),)
+    for hour in (0, 0.01, 0.02, 0.03):
+        _, history = _judge_at(gate, _zero_then_values(gate, 2), hour, history)
+    assert history[0].zero_doubt is not None
+    assert history[0].zero_doubt.occasions == 1
+    _, again = _judge_at(gate, _with(gate, lambda slot, value: 0.0 if slot > 7 else value), 5, history)
+    assert again == history
+
+    later = (history[0].model_copy(update={"accepted_at": NOW + timedelta(hours=60)}),)
+    _, lapsed = _judge_at(gate, _zero_then_values(gate, 2), 61, later)
+    assert lapsed[0].zero_doubt.occasions == 1
+    assert lapsed[0].zero_doubt.since == NOW + timedelta(hours=61)
+
+
+def test_a_zero_learned_alone_does_not_let_an_outage_through(gate: Any) -> None:
+    """What is known is how long zeros last: two in a row after single ones may be, a whole window of them may not."""
+    single = (corpus.past(zeros=3, zero_run=1),)
+    assert _judge(gate, _zero_then_values(gate, 2), single, zero_guard="history").report.verdict is Verdict.PASS
+    nothing = _with(gate, lambda slot, value: 0.0)
+    assert _judge(gate, nothing, single, zero_guard="history").report.verdict is Verdict.FAIL

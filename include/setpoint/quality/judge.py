@@ -47,7 +47,8 @@ class Judgement:
 
     report: QualityReport
     history: tuple[SeriesHistory, ...]
-    """Of the series that passed, this batch included: to be kept, and given back with the next batch."""
+    """Of the series that passed, this batch included, and of those whose zeros alone were doubted, with that doubt: to
+    be kept, and given back with the next batch."""
     frame: pd.DataFrame | None
     """The batch; ``None`` when it must not be used."""
 
@@ -74,6 +75,7 @@ def judge_frame(
     :param history: what is remembered of the series; those without are judged by themselves.
     :raises GateError: Great Expectations could not evaluate an expectation; nothing is known about the batch then.
     """
+    from setpoint.quality.doubt import doubted_histories
     from setpoint.quality.expectations import broken_rules, frame_problems
     from setpoint.quality.memory import accepted_histories
     from setpoint.quality.reference import row_problems
@@ -94,7 +96,8 @@ def judge_frame(
     series = _judged(summary, broken_rules(summary, policy), policy, rows)
     passed = [number for number, one in enumerate(series) if one.verdict is Verdict.PASS]
     report = _report(batch, policy, now, series, started)
-    return Judgement(report, accepted_histories(summary, passed, batch, policy, history), frame)
+    accepted = accepted_histories(summary, passed, batch, policy, history)
+    return Judgement(report, accepted + doubted_histories(summary, series, batch, policy, history), frame)
 
 
 def judge_fleet(
