@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,28 @@ from urllib.parse import quote
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "pages"))
+from pages_browser import chromium_page
+
 from setpoint.lab.faults import FaultKind
 from setpoint.model import Action
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 
-@pytest.fixture(scope="module")
-def page(live: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A page of Debian's Chromium, without any network but loopback."""
-    from playwright.sync_api import sync_playwright
+@pytest.fixture(scope="module", autouse=True)
+def zeros(live: Any) -> Iterator[None]:
+    """Monitoring of one fleet reads zeros; from the start, so that its window is full of them when a test looks."""
+    live.lab.client.fault(FaultKind.ZEROS, "zeros")
+    yield
+    live.lab.client.remove_faults(fleet="zeros")
 
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("Chromium is not installed; make system-packages installs Debian's")
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=quiet)
-        page = browser.new_page(viewport={"width": 1500, "height": 950}, base_url=live.stack.settings.api_url)
-        page.set_default_timeout(60_000)
+
+@pytest.fixture(scope="module")
+def page(live: Any) -> Iterator[Any]:
+    """A page of a browser on Airflow's UI."""
+    with chromium_page(live.stack.settings.api_url) as page:
         yield page
-        browser.close()
 
 
 def picture(page: Any, name: str, tmp_path: Path) -> None:
@@ -72,8 +73,7 @@ def test_the_mistakes_of_a_broken_policy_are_on_the_home_page(live: Any, page: A
 
 
 def test_the_tasks_link_leads_to_the_failed_expectation_and_its_plot(live: Any, page: Any, tmp_path: Path) -> None:
-    """Monitoring reads zeros: the quarantine task's link opens a page that shows why, and nothing on it is blocked."""
-    live.lab.client.fault(FaultKind.ZEROS, "zeros")
+    """Monitoring reads zeros: the validate task's link opens a page that shows why, and nothing on it is blocked."""
 
     def run_on_zeros() -> str | None:
         """A run whose window has nothing but zeros in it."""
@@ -83,12 +83,11 @@ def test_the_tasks_link_leads_to_the_failed_expectation_and_its_plot(live: Any, 
         return run_id if decision.action is Action.QUARANTINE else None
 
     run_id = live.until(run_on_zeros, "a batch in quarantine")
-    live.lab.client.remove_faults(fleet="zeros")
     batch = live.ledger.batch_of(f"zeros/{run_id}")
 
-    page.goto(f"/dags/setpoint.zeros/runs/{quote(run_id, safe='')}/tasks/quarantine/details")
+    page.goto(f"/dags/setpoint.zeros/runs/{quote(run_id, safe='')}/tasks/validate/details")
     page.get_by_role("link", name="Batch page").first.click()
-    page.get_by_text(batch.batch_id).first.wait_for()
+    page.wait_for_url(f"**/setpoint/batches/setpoint.zeros/{batch.batch_id}")
     blocked = list[str]()
     page.on("console", lambda message: blocked.append(message.text))
     page.reload()
@@ -101,3 +100,7 @@ def test_the_tasks_link_leads_to_the_failed_expectation_and_its_plot(live: Any, 
     assert page.evaluate("getComputedStyle(document.querySelector('.fail')).fontWeight") == "600"
     assert [one for one in blocked if "favicon" not in one] == []
     page.screenshot(path=tmp_path / "batch.png", full_page=True)
+
+    page.get_by_role("link", name="the run", exact=True).click()
+    page.wait_for_url(f"**/dags/setpoint.zeros/runs/{quote(run_id, safe='')}*")
+    page.get_by_text("quarantine", exact=False).first.wait_for()
