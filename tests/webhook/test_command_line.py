@@ -79,10 +79,31 @@ def test_a_mere_look_asks_for_nothing(run: Run, ledger: Ledger) -> None:
 
 
 def test_the_same_id_counts_once(run: Run, ledger: Ledger) -> None:
-    """A script that runs twice asks once."""
-    for _ in range(2):
-        told(run("send", "--policy", "web", "--id", "deploy-4711", "--wanted-units", "4", "--json"))
+    """A script that runs twice asks once, and is told so."""
+    send = ("send", "--policy", "web", "--id", "deploy-4711", "--wanted-units", "4")
+    fates = [told(run(*send, "--json"))["fate"] for _ in range(2)]
+    assert fates == ["accepted", "duplicate"]
+    assert "it was sent before, and counts once" in run(*send).stdout
     assert len(ledger.receipts()) == 1
+
+
+def test_what_was_sent_is_found_by_its_own_id(run: Run, ledger: Ledger) -> None:
+    """An operator has the id that the sender, or the queue, gave the message; of several with it none is guessed."""
+    told(run("send", "--policy", "web", "--id", "deploy-4711", "--json"))
+    shown = run("show", "deploy-4711")
+    assert shown.exit_code == 0
+    assert "policy web: waiting" in shown.stdout
+    refused(ledger, "deploy-4711", "{}")
+    several = run("show", "deploy-4711")
+    assert several.exit_code == 1, "the answer is no; nothing is wrong with the ledger"
+    ids = [one.receipt_id for one in ledger.receipts()]
+    assert len(ids) == 2
+    assert all(one in several.output for one in ids)
+
+
+def test_what_is_still_on_its_queue_is_said_to_be(run: Run) -> None:
+    """Right after it was sent, nobody may have taken it in yet: that is no reason to look among the refused."""
+    assert "still on its queue" in run("show", "0123456789ab").output
 
 
 @pytest.mark.parametrize(
@@ -94,7 +115,11 @@ def test_the_same_id_counts_once(run: Run, ledger: Ledger) -> None:
         (["--policy", "web", "--kind", "json"], 2, "--file"),
         (["--policy", "web", "--file", "-", "--reason", "x"], 2, "--file"),
         (["--policy", "web", "--via", "airflow"], 2, "--airflow-url"),
-        (["--policy", "web", "--file", "/nowhere.json"], 2, "nowhere"),
+        (["--policy", "web", "--file", "/nowhere.json"], 2, "--file /nowhere.json: no such file or directory\n"),
+        (["--policy", "web", "--file", "/"], 2, "--file /: is a directory\n"),
+        (["--policy", "web", "--file", "-", "--kind", "morse"], 2, "there is no such kind. Known: aws.autoscaling, "),
+        (["--policy", "web", "--wanted-units", "10"], 1, "10 is outside the limits of web, 1 to 9"),
+        (["--policy", "queued", "--wanted-units", "0"], 1, "0 is outside the limits of queued, 1 to 9"),
         (["--policy", "web", "--file", "-", "--kind", "jsn"], 2, "did you mean json?"),
         (["--policy", "web", "--via", "airflow", "--airflow-url", "http://127.0.0.1:9"], 3, "127.0.0.1:9"),
     ],
@@ -219,6 +244,8 @@ def test_every_message_is_accounted_for(webhook: Webhook, run: Run, ledger: Ledg
     assert counted == {"receipts": 4, "acted_on": 1, "duplicate": 1, "unwanted": 1, "rejected": 1, "missing": 0}
     assert told(run("accounting", "--source", "webhook:nobody", "--json"))["receipts"] == 0
     assert "1 acted on" in run("accounting").stdout
+    assert "4 messages since" in run("accounting").stdout
+    assert "       0 messages since" in run("accounting", "--source", "webhook:nobody").stdout
     assert run("accounting", "--since", "yesterday").exit_code == 2
 
 

@@ -66,7 +66,7 @@ def _find(ledger: Ledger, reference: str) -> Explanation:
         found = _run_named_by_airflow(ledger, reference)
     if found is None:
         raise CommandError(
-            f"the ledger has no change and no run {reference}; `setpoint history` lists both", ExitCode.NO
+            f"the ledger has no change and no run {reference!r}; `setpoint history` lists both", ExitCode.NO
         )
     return found
 

@@ -53,18 +53,22 @@ class Messages(Store):
     """Looking up what came in."""
 
     def message_story(self, reference: str) -> MessageStory | None:
-        """A message by its receipt's id (or its unique beginning, six characters or more), or an event by its own id.
+        """A message by its receipt's id (or its unique beginning, six characters or more), an event by its own id, or a
+        message by the id that its sender, or its queue, gave it.
 
         An identity that counted more than once, because a dedupe window had passed, gives its latest event.
 
         :returns: ``None`` when the ledger has neither.
-        :raises AmbiguousReference: several receipts begin so.
+        :raises AmbiguousReference: several receipts begin so, or have that id of their senders.
         """
         with self._database.read() as connection:
             receipt = _receipt(connection, reference)
             event_ids = list(receipt.event_ids[:_MOST_EVENTS]) if receipt else _events_called(connection, reference)
             if receipt is None and not event_ids:
-                return None
+                receipt = _receipt_called(connection, reference)
+                if receipt is None:
+                    return None
+                event_ids = list(receipt.event_ids[:_MOST_EVENTS])
             events = tuple(_travelled(connection, event_id) for event_id in event_ids)
             if receipt is None:
                 receipt = _receipt_that_brought(connection, event_ids)
@@ -84,6 +88,20 @@ def _receipt(connection: Connection, reference: str) -> Receipt | None:
     if len(found) > 1:
         raise AmbiguousReference(
             f"{reference!r} is the beginning of {', '.join(found[:5])}; give more of the one meant"
+        )
+    return receipt_of(connection, found[0]) if found else None
+
+
+def _receipt_called(connection: Connection, message_id: str) -> Receipt | None:
+    found = connection.scalars(
+        select(ReceiptRow.receipt_id)
+        .where(ReceiptRow.message_id == message_id)
+        .order_by(ReceiptRow.received_at)
+        .limit(6)
+    ).all()
+    if len(found) > 1:
+        raise AmbiguousReference(
+            f"several senders gave a message the id {message_id!r}: {', '.join(found[:5])}; name one of these"
         )
     return receipt_of(connection, found[0]) if found else None
 

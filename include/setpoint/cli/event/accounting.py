@@ -53,7 +53,12 @@ def accounting(
             print_json({**books.to_json(), "missing": books.missing})
         else:
             out = console()
-            out.print(text(f"{books.receipts:>8} messages since {books.since:%F %T} UTC", "bold"))
+            out.print(
+                text(
+                    f"{books.receipts:>8} message{'' if books.receipts == 1 else 's'} since {books.since:%F %T} UTC",
+                    "bold",
+                )
+            )
             for name, meaning in _MEANING.items():
                 count = getattr(books, name)
                 style = "dim" if not count else "yellow" if name in ("rejected", "failed") else ""

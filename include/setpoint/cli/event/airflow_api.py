@@ -36,7 +36,7 @@ def to_airflow(policy: str, conf: dict[str, Any], message_id: str, airflow_url: 
     except httpx.HTTPError as error:
         raise CommandError(f"{url}: {str(error) or type(error).__name__}", ExitCode.ENVIRONMENT) from error
     if answer.status_code == httpx.codes.CONFLICT:
-        return Sent(Way.AIRFLOW, url, message_id, f"{url}/dags/{dag}/runs/{message_id}")
+        return Sent(Way.AIRFLOW, url, message_id, f"{url}/dags/{dag}/runs/{message_id}", "duplicate")
     _require_success(answer, f"start a run of {dag}")
     return Sent(Way.AIRFLOW, url, message_id, f"{url}/dags/{dag}/runs/{message_id}")
 

@@ -78,14 +78,30 @@ def from_file(file: Path, kind: str | None) -> Outgoing:
 
     if kind is not None and kind not in EVENTS:
         close = closest(kind, EVENTS.names())
-        hint = f"; did you mean {close}?" if close else ""
+        hint = f"; did you mean {close}?" if close else "."
         raise CommandError(f"--kind {kind}: there is no such kind{hint} Known: {', '.join(EVENTS)}", ExitCode.USAGE)
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         body = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--file {file}: {error}", ExitCode.USAGE) from error
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CommandError(f"--file {file}: {why}", ExitCode.USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"--file {file}: this is not UTF-8: {error}", ExitCode.USAGE) from error
     return Outgoing(f"cli-{uuid.uuid4()}", body, kind)
+
+
+def check_limits(asked: Asked, policy: Policy) -> None:
+    """Hold what a person asks for to the policy's limits, as the trigger form does.
+
+    :raises CommandError: the wanted capacity is outside them.
+    """
+    limits = policy.limits
+    if asked.wanted_units is not None and not limits.min <= asked.wanted_units <= limits.max:
+        raise CommandError(
+            f"--wanted-units {asked.wanted_units} is outside the limits of {policy.name}, {limits.min} to {limits.max}",
+            ExitCode.NO,
+        )
 
 
 def check(outgoing: Outgoing, policy: Policy, policies: list[Policy], origin: Origin | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from setpoint.cli.event.show import found_story
 from setpoint.cli.output import CommandError, ExitCode, Json, console, errors_reported, print_json, text
 from setpoint.cli.policies import policies_directory
 
@@ -87,7 +88,7 @@ def dismiss(
 
 
 def _one(ledger: Ledger, reference: str) -> str:
-    story = ledger.message_story(reference)
+    story = found_story(ledger, reference)
     if story is None or story.receipt is None:
         raise CommandError(
             f"the ledger has no message {reference!r}; setpoint event rejects and setpoint event unwanted list them",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setpoint.cli.event.message import Asked, Outgoing, check, compose, from_file
+from setpoint.cli.event.message import Asked, Outgoing, check, check_limits, compose, from_file
 from setpoint.cli.event.ways import Sent, Way, choose, conf_of, to_ledger, to_queue, to_webhook
 from setpoint.cli.output import CommandError, ExitCode, Json, console, errors_reported, print_json, text
 from setpoint.cli.policies import complete_policy, named_policy, policies_directory
@@ -25,7 +26,8 @@ def send(
         list[str] | None, typer.Option("--target", metavar="NAME", help="Only this target; may be repeated.")
     ] = None,
     wanted_units: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="The capacity wanted; the guards count.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="The capacity wanted, within the policy's limits; the guards count."),
     ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for the record.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and record, change nothing.")] = False,
@@ -66,13 +68,16 @@ def send(
         if file is None and kind is not None:
             raise CommandError("--kind says what --file holds; without a file the kind is json", ExitCode.USAGE)
         wanted = named_policy(policy).policy
+        check_limits(asked, wanted)
         outgoing = compose(asked) if file is None else from_file(file, kind)
         way, origin = choose(via, wanted, outgoing.kind)
         sent = _send(way, origin, outgoing, asked if file is None else None, wanted, airflow_url)
         if as_json:
-            print_json({"via": sent.via, "where": sent.where, "message_id": sent.message_id, "see": sent.see})
+            print_json(asdict(sent))
         else:
             console().print(text(f"sent {sent.message_id} to {sent.where}"), soft_wrap=True)
+            if sent.fate == "duplicate":
+                console().print(text("it was sent before, and counts once", "yellow"))
             console().print(text(f"see  {sent.see}"), soft_wrap=True)
 
 

@@ -12,12 +12,17 @@ from setpoint.cli.output import CommandError, ExitCode, Json, console, errors_re
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from setpoint.ledger import Ledger
     from setpoint.ledger.messages import MessageStory, TravelledEvent
 
 
 def show(
     reference: Annotated[
-        str, typer.Argument(metavar="ID", help="A message's receipt or reject id (or its beginning), or an event's id.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A message's receipt or reject id (or its beginning), the id its sender gave it, or an event's id.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -34,17 +39,30 @@ def show(
     from setpoint.cli.ledgers import reading_ledger
 
     with errors_reported(as_json), reading_ledger() as ledger:
-        story = ledger.message_story(reference)
+        story = found_story(ledger, reference)
         if story is None:
             raise CommandError(
                 f"the ledger has no message and no event {reference!r}; setpoint event rejects and setpoint event "
-                "unwanted list messages",
+                "unwanted list messages, and one that nobody has taken in yet is still on its queue",
                 ExitCode.NO,
             )
         if as_json:
             print_json(story.to_json())
         else:
             console().print(_tree(reference, story))
+
+
+def found_story(ledger: Ledger, reference: str) -> MessageStory | None:
+    """What the ledger knows under a reference.
+
+    :raises CommandError: it fits several messages.
+    """
+    from setpoint.ledger import AmbiguousReference
+
+    try:
+        return ledger.message_story(reference)
+    except AmbiguousReference as error:
+        raise CommandError(str(error), ExitCode.NO) from error
 
 
 def _tree(reference: str, story: MessageStory) -> Tree:

@@ -36,6 +36,8 @@ class Sent:
     message_id: str
     see: str
     """The command, or the address, that shows it."""
+    fate: str | None = None
+    """What the ledger, or who has it, said at once: ``accepted``, ``duplicate``; ``None`` where nobody has said."""
 
 
 def choose(way: Way, policy: Policy, kind: str | None) -> tuple[Way, Origin | None]:
@@ -117,7 +119,7 @@ def to_webhook(ref: WebhookRef, outgoing: Outgoing, airflow_url: str | None) -> 
     if answer.is_error:
         code = ExitCode.ENVIRONMENT if answer.is_server_error else ExitCode.NO
         raise CommandError(f"{url} answers {answer.status_code} {told.get('code')}: {told.get('detail')}", code)
-    return Sent(Way.WEBHOOK, url, told["message_id"], f"setpoint event show {told['receipt_id']}")
+    return Sent(Way.WEBHOOK, url, told["message_id"], f"setpoint event show {told['receipt_id']}", told["fate"])
 
 
 def _proof(name: str, sender: Any, body: bytes, message_id: str) -> dict[str, str]:
@@ -178,7 +180,8 @@ def to_ledger(outgoing: Outgoing, asked: Asked | None, policy: Policy, policies:
     with Ledger.open(ledger_url()) as ledger:
         received = ledger.receive([arrival], now, window=load_settings().dedupe_window, listening=())
         (receipt,) = received.receipts
-        return Sent(Way.LEDGER, ledger.url, receipt.message_id, f"setpoint event show {receipt.receipt_id}")
+        fate = "duplicate" if receipt.receipt_id in received.known else receipt.fate
+        return Sent(Way.LEDGER, ledger.url, receipt.message_id, f"setpoint event show {receipt.receipt_id}", fate)
 
 
 def conf_of(asked: Asked) -> dict[str, Any]:
