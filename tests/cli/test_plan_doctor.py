@@ -113,6 +113,14 @@ def test_an_unknown_policy_is_a_no_with_a_suggestion(run) -> None:
     assert "did you mean storefront-web?" in result.stderr
 
 
+def test_plan_for_a_target_that_is_not_there_is_a_no(run_at, lab: LabProcess) -> None:
+    """A mistyped target is exit status 1, with the one that was meant, and not all being well."""
+    wait_for(lambda: points(lab) >= 6)
+    done = run_at(lab.url, "plan", "storefront-web", "--target", "storefront-wbe")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "did you mean storefront-web?" in done.stdout
+
+
 @pytest.mark.parametrize(("url", "said"), [(None, "AIRFLOW_CONN_AWS_DEFAULT"), (NOWHERE, "5879")])
 def test_plan_without_aws_says_which_connection(run_at, url: str | None, said: str) -> None:
     """A missing connection, or an endpoint that does not answer: exit status 3 with the way out, not a traceback."""
@@ -266,6 +274,26 @@ def test_lab_runs_until_it_is_told_to_stop(tmp_path: Path) -> None:
             second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
             assert second.returncode == 3
             assert "--port" in second.stderr
+        finally:
+            os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_lab_tells_a_program_the_port_it_took() -> None:
+    """``--port 0 --json``: what is printed is where it answers, and not what was asked for."""
+    command = [sys.executable, "-m", "setpoint.cli.main", "lab", "--port", "0", "--no-provision", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if line == "}\n":
+                    break
+            told = json.loads("".join(lines))
+            assert told["port"] > 0
+            assert told["url"] == f"http://127.0.0.1:{told['port']}"
+            assert _answers(told["url"] + "/_lab/health")
         finally:
             os.kill(process.pid, signal.SIGTERM)
         assert process.wait(timeout=30) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -53,10 +54,14 @@ def lab(
         except (ValidationError, OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{config}: {error}", ExitCode.NO) from error
         names = [fleet.group for fleet in fleets.fleets]
-        if as_json:
-            print_json({"host": host, "port": port, "fleets": names})
-        else:
+        if not as_json:
             console().print(text(f"fleets: {', '.join(names)}; Ctrl-C ends it"))
-        # On standard error, with the address: port 0 is only known once it is taken.
+
+        def answers(url: str) -> None:
+            """Port 0 is only known once it is taken, and a program that reads this wants to ask there at once."""
+            if as_json:
+                print_json({"url": url, "host": host, "port": urlsplit(url).port, "fleets": names})
+
+        # On standard error, with the address.
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-        run_lab(fleets, host, port, provision=provision)
+        run_lab(fleets, host, port, provision=provision, on_serving=answers)

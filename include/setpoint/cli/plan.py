@@ -37,7 +37,8 @@ def plan(
 
     It pulls the metrics, validates, aggregates and decides as a run does, with
     clients that cannot change anything. Nothing is recorded either.
-    Exit status 1: the data cannot be trusted, so a run would change nothing.
+    Exit status 1: the data cannot be trusted, so a run would change nothing; or
+    a target that was named is none of the policy's.
 
     Examples:
 
@@ -55,7 +56,8 @@ def plan(
             print_json({"policy": policy, "file": str(loaded.path), "sha256": loaded.sha256, **shown})
         else:
             _show(loaded.policy, evaluation)
-    raise typer.Exit(ExitCode.NO if all_quarantined(evaluation) else ExitCode.OK)
+    no = all_quarantined(evaluation) or names_a_stranger(evaluation)
+    raise typer.Exit(ExitCode.NO if no else ExitCode.OK)
 
 
 def all_quarantined(evaluation: Evaluation) -> bool:
@@ -63,6 +65,11 @@ def all_quarantined(evaluation: Evaluation) -> bool:
     from setpoint.model import Action
 
     return bool(evaluation.decisions) and all(one.action is Action.QUARANTINE for one in evaluation.decisions)
+
+
+def names_a_stranger(evaluation: Evaluation) -> bool:
+    """Whether a target was asked for that is not one of the policy's."""
+    return any(reason.code == "unknown_target" for one in evaluation.decisions for reason in one.reasons)
 
 
 def _evaluate(policy: Policy, targets: tuple[str, ...], wanted: int | None) -> Evaluation:

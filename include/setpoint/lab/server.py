@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -49,6 +49,7 @@ def run_lab(
     *,
     provision: bool = False,
     end_with_parent: bool = False,
+    on_serving: Callable[[str], None] | None = None,
 ) -> None:
     """Run the practice AWS in the foreground until SIGTERM or SIGINT.
 
@@ -57,6 +58,7 @@ def run_lab(
     :param port: TCP port; 0 takes a free one and says which.
     :param provision: also create the groups, queues, topic and alarms of the config's fleets.
     :param end_with_parent: stop, too, when the process that started this one is gone.
+    :param on_serving: called once it answers, with its address.
     :raises PortTakenError: when the port cannot be had.
     """
     parent = os.getppid()
@@ -70,6 +72,8 @@ def run_lab(
     try:
         with serving(config, host, port, provision=provision) as lab:
             log.info("the practice AWS answers at %s (any credentials; control API at %s/_lab/)", lab.url, lab.url)
+            if on_serving is not None:
+                on_serving(lab.url)
             while not stop.wait(PARENT_CHECK_SECONDS):
                 if end_with_parent and os.getppid() != parent:
                     log.info("the process that started this one is gone, stopping")
