@@ -5,26 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from setpoint.model import Action, ChangeState
-
-
-@pytest.fixture
-def woken_by_asset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``dag.test()`` makes runs as if the scheduler had started them for an asset."""
-    from airflow.models import dagrun
-    from airflow.utils.types import DagRunType
-
-    make = dagrun.get_or_create_dagrun
-
-    def as_asset_run(**arguments: Any) -> Any:
-        run = make(**arguments)
-        run.run_type = DagRunType.ASSET_TRIGGERED
-        arguments["session"].flush()
-        return run
-
-    monkeypatch.setattr(dagrun, "get_or_create_dagrun", as_asset_run)
 
 
 def lands(name: str, *, at: datetime | None = None) -> None:
