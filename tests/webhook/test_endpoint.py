@@ -343,7 +343,10 @@ def test_many_at_once_are_each_taken_in_once(webhook: Webhook) -> None:
 def test_only_post_is_answered(webhook: Webhook, method: str) -> None:
     """There is nothing to get, and no page that describes the webhook to strangers."""
     answer = httpx.request(method, f"{webhook.url}/events/tool", trust_env=False)
-    assert answer.status_code == 405
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.headers["content-type"] == "application/problem+json"
+    if method != "HEAD":
+        assert problem(answer) == (405, "no_such_request")
     for page in ("docs", "redoc", "openapi.json"):
         assert httpx.get(f"{webhook.url}/{page}", trust_env=False).status_code == 404
 

@@ -117,8 +117,11 @@ def parse_value(text: str, *, what: str, max_bytes: int = MAX_BYTES) -> Any:
         raise EventError("too_deep", f"{what} is nested deeper than {MAX_DEPTH} levels") from None
     except EventError:
         raise
-    except ValueError as error:  # also a number of more digits than Python converts
+    except json.JSONDecodeError as error:
         raise EventError("not_json", f"{what} is not JSON: {error}; it begins {shown(text[:80])}") from None
+    except ValueError as error:  # of what is no syntax: a name that JSON has not, or more digits than Python converts
+        why = "a whole number in it has thousands of digits" if "set_int_max_str_digits" in str(error) else error
+        raise EventError("not_json", f"{what} is not JSON: {why}; it begins {shown(text[:80])}") from None
     check_texts(value, what)
     return value
 

@@ -23,6 +23,7 @@ import structlog
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from setpoint.events.contract import EventError
 from setpoint.events.envelope import parse_object
@@ -75,6 +76,14 @@ def webhook_app(
     """
     app = FastAPI(title="Setpoint's webhook", docs_url=None, redoc_url=None, openapi_url=None)
     desk = _Desk(deployment, now, clock_seconds)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_request(request: Request, error: HTTPException) -> Response:
+        """What the framework refuses before anything here is asked: another method, another path."""
+        detail = f"{request.method} is not answered here; POST to /setpoint/events/<sender>"
+        return ProblemError(
+            HTTPStatus(error.status_code), "no_such_request", detail, dict(error.headers or {})
+        ).answer()
 
     @app.post("/events/{sender}")
     async def post_event(sender: str, request: Request) -> Response:
