@@ -43,3 +43,16 @@ def test_a_setting_that_cannot_be_meant_ends_it(run, old: Path, monkeypatch: pyt
     assert done.exit_code == 3
     assert "SETPOINT_KEEP_BATCHES is 'seven days'" in done.stderr
     assert old.exists()
+
+
+def test_memories_of_what_is_gone_are_deleted_too(run, old: Path) -> None:
+    """A target nobody has heard of for a hundred days is forgotten; a dry run only counts it."""
+    from setpoint.ledger import Ledger
+    from setpoint.settings import load_settings
+
+    with Ledger.open(load_settings().ledger_url) as ledger:
+        ledger.count_batch("web", {"gone": True}, datetime.now(UTC) - timedelta(days=100))
+        assert json.loads(run("prune", "--dry-run", "--json").stdout)["memories"] == 1
+        assert set(ledger.streaks("web")) == {"gone"}
+        assert json.loads(run("prune", "--json").stdout)["memories"] == 1
+        assert ledger.streaks("web") == {}

@@ -11,6 +11,7 @@ from setpoint.ledger.changes import Changes
 from setpoint.ledger.database import Database
 from setpoint.ledger.explain import Explain
 from setpoint.ledger.findings import Findings
+from setpoint.ledger.forgetting import Forgetting
 from setpoint.ledger.history import History
 from setpoint.ledger.inbox import Inbox
 from setpoint.ledger.incidents import Incidents
@@ -41,6 +42,7 @@ class Ledger(
     Streaks,
     Incidents,
     SeriesHistories,
+    Forgetting,
     Findings,
     History,
     Explain,

@@ -53,6 +53,11 @@ class Retention(Value):
 
     Beyond it the oldest go first, those in quarantine last, and none that is younger than six hours.
     """
+    memories: _Span = timedelta(days=90)
+    """``SETPOINT_KEEP_MEMORIES``: how long the ledger keeps what the gate remembers of a series, and the failures in a
+    row of a target, after the last batch that told something of them; `90d` if unset. What was gone for so long starts
+    over when it comes back; a `history_for` longer than this has no effect.
+    """
 
 
 _VARIABLES = {
@@ -61,6 +66,7 @@ _VARIABLES = {
     "quarantined_count": "SETPOINT_KEEP_QUARANTINED_COUNT",
     "quarantined_gigabytes": "SETPOINT_KEEP_QUARANTINED_GB",
     "gigabytes": "SETPOINT_KEEP_BATCHES_GB",
+    "memories": "SETPOINT_KEEP_MEMORIES",
 }
 
 
