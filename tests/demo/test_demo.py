@@ -109,11 +109,8 @@ def test_a_page_counts_when_the_api_server_shows_it_with_its_batch(tmp_path: Pat
     folder = tmp_path / "storefront-batch" / "quarantine"
     folder.mkdir(parents=True)
     batch = folder / f"20260101T000000Z-{batch_id}.parquet"
-    answers = [
-        "Sign in",
-        f"<h1>{batch_id}</h1>",
-        f"<h1>{batch_id}</h1><h2>Great Expectations: validation result of setpoint</h2>",
-    ]
+    documents = f"<h1>{batch_id}</h1><h2>Great Expectations: validation result of setpoint</h2>"
+    answers = ["Sign in", f"<h1>{batch_id}</h1>", documents, f'{documents}<svg ><circle class="marked"/></svg>']
 
     def page(path: str) -> str:
         fetched.append(path)
@@ -138,10 +135,10 @@ def test_a_page_counts_when_the_api_server_shows_it_with_its_batch(tmp_path: Pat
         batch.write_bytes(b"x")
         assert (witness.look().pages, fetched) == ((), [])
         batch.with_suffix(".page.html").write_bytes(b"x")
-        seen = [witness.look().pages for _ in range(5)]
+        seen = [witness.look().pages for _ in range(6)]
     address = f"/setpoint/batches/setpoint.storefront-batch/{batch_id}"
-    assert seen == [(), (), (), (address,), (address,)]
-    assert fetched == [address] * 4
+    assert seen == [(), (), (), (), (address,), (address,)]
+    assert fetched == [address] * 5
 
 
 def test_a_bad_change_counts_when_aws_is_back() -> None:

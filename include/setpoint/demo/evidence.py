@@ -13,6 +13,9 @@ from setpoint.ledger import Ledger
 from setpoint.model import Change, Decision, Outcome
 from setpoint.stack.errors import ApiError
 
+_ON_THE_PAGE = ("Great Expectations: validation result", "<svg ", 'class="marked"')
+"""What a page has that shows a batch: Data Docs, and a plot in which the offending points are marked."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -23,7 +26,7 @@ class Evidence:
     outcomes: Mapping[str, Outcome]
     quarantined_batches: tuple[Path, ...]
     pages: tuple[str, ...]
-    """The pages of those batches that Airflow's API server has shown, each with its batch's id and Data Docs."""
+    """The pages of those batches that Airflow's API server has shown, with a plot, marked points and Data Docs."""
     desired_units_before: int
     aws_desired_units: int
 
@@ -83,5 +86,5 @@ class Witness:
                 shown = self._page(path)
             except ApiError:
                 return None  # asked for again; an act whose page never answers has not happened
-            self._shown[path] = batch_id in shown and "Great Expectations: validation result" in shown
+            self._shown[path] = all(one in shown for one in (batch_id, *_ON_THE_PAGE))
         return path if self._shown.get(path) else None
