@@ -35,7 +35,7 @@ class _OnFirstUse(ModuleType):
             self.__path__ = spec.submodule_search_locations
         try:
             spec.loader.exec_module(self)
-        except BaseException:
+        except BaseException:  # whatever a module's own code raises, an exit too; it goes on as it came
             spec.loader_state = None  # the next use tries again, as the next import would
             raise
         self.__class__ = ModuleType  # type: ignore[assignment]  # from here on an ordinary module

@@ -41,6 +41,6 @@ def _build_page(run: Runtime, case: Case, report: QualityReport, log: logging.Lo
         document = build_page(run.store, case, report, run.policy, quarantined=True)
         keep_page(run.store, case.batch, document, quarantined=True)
     except Exception:
-        # The batch is aside, and that is what counts. A page that cannot be drawn must not make the run a failed one;
-        # the API server tries again when somebody asks for it.
+        # The border of a page, which draws whatever a batch holds. The batch is aside, and that is what counts: a page
+        # that cannot be drawn must not make the run a failed one. The API server tries again when somebody asks for it.
         log.exception("The page of batch %s could not be built", case.batch.batch_id)

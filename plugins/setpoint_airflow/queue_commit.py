@@ -97,7 +97,7 @@ class Counter:
     def _take_one(self, one: Received, listening: Collection[str] | None) -> TakenIn:
         try:
             return self._take([one], listening)
-        except Exception as error:
+        except Exception as error:  # the border of one message: it goes on as it came, or is what the reject tells
             if one.deliveries < MAX_DELIVERIES:
                 raise
             refused = set_aside(

@@ -211,6 +211,38 @@ def test_what_a_query_lacks_its_expression_lacks(cloudwatch: Any, say: Any, code
     assert found.messages[0].startswith("errors: ")
 
 
+def test_groups_and_operands_may_be_called_otherwise(cloudwatch: Any, say: Any) -> None:
+    """What CloudWatch calls a target stands in the dimension of each query, and is how a group is found."""
+    names = {"target_name": "prod-{target}", "target_names": {"db": "prod-api"}}
+    cloudwatch.answer = lambda number, request: (200, {"MetricDataResults": []})
+    fetch(cloudwatch, metric(COMPUTED, **names), "web")
+    (request,) = cloudwatch.requests
+    assert {
+        pair["Value"]
+        for one in request["MetricDataQueries"] if "MetricStat" in one
+        for pair in one["MetricStat"]["Metric"]["Dimensions"] if pair["Name"] == "AutoScalingGroupName"
+    } == {"prod-web"}  # fmt: skip
+
+    def groups(number: int, request: dict[str, Any]) -> Any:
+        (query,) = request["MetricDataQueries"]
+        return 200, {
+            "MetricDataResults": [
+                say.result({"Id": query["Id"]}, {request["EndTime"] - 60: value}, Label=label)
+                for label, value in (("prod-web", 1.0), ("prod-api", 2.0), ("api", 3.0))
+            ]
+        }
+
+    cloudwatch.answer = groups
+    fetched = fetch(cloudwatch, metric(COMMON, select=SELECT, **names), "web", "api", "db", "gone")
+    assert dict(zip(fetched.frame["target"], fetched.frame["value"], strict=True)) == {
+        "web": 1.0,
+        "api": 2.0,
+        "db": 2.0,
+    }
+    (gone,) = [one for one in fetched.series if one.target == "gone"]
+    assert gone.messages[0] == "the query's answer has no group 'prod-gone'"
+
+
 def test_a_fleet_of_expressions_is_split_between_calls_never_within_one(cloudwatch: Any) -> None:
     """500 queries a call, an expression together with what it is computed of."""
     calls = list(plan_calls({"load": metric(COMPUTED)}, [f"web-{number}" for number in range(400)], NOW))

@@ -254,7 +254,7 @@ def _metric(**keys: Any) -> StreamMetric:
 
 def _answer(metric: StreamMetric, lines: list[str]) -> dict[tuple[str, float], float]:
     targets = ("a", "b", "c")
-    rows, bad = Reader({"load": metric}, targets).read("".join(lines).encode(), lambda: None)
+    rows, bad = Reader({"load": metric}, {"load": targets}).read("".join(lines).encode(), lambda: None)
     assert bad == 0
     points = by_period(once_each(rows["load"]), metric)
     assert not len(points.lacking)
@@ -271,7 +271,7 @@ def _answer(metric: StreamMetric, lines: list[str]) -> dict[tuple[str, float], f
 def test_no_content_breaks_the_reader(lines: list[str]) -> None:
     """Whatever stands there is left out and counted, and the good line beside it is read."""
     content = "\n".join([*lines, line("a", AT, 5.0).rstrip(), ""])
-    rows, bad = Reader({"load": _metric()}, ("a",)).read(content.encode(), lambda: None)
+    rows, bad = Reader({"load": _metric()}, {"load": ("a",)}).read(content.encode(), lambda: None)
     assert sum(len(one.codes) for one in rows["load"]) == 1
     assert bad <= len(lines)
 
@@ -315,7 +315,9 @@ def test_the_documented_example_is_read() -> None:
     found = {}
     for statistic in ("Average", "Maximum", "p99.9", "TM(25%:75%)"):
         metric = _metric(namespace="AWS/EC2", name="DiskWriteOps", dimension="InstanceId", statistic=statistic)
-        rows, _ = Reader({"load": metric}, ("i-123456789012",)).read(json.dumps(example).encode(), lambda: None)
+        rows, _ = Reader({"load": metric}, {"load": ("i-123456789012",)}).read(
+            json.dumps(example).encode(), lambda: None
+        )
         points = by_period(once_each(rows["load"]), metric)
         found[statistic] = (points.values.tolist(), points.microseconds.tolist())
     minute = [1611929698 // 60 * 60 * 1_000_000]

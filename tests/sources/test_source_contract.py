@@ -20,6 +20,7 @@ from worlds.base import DAEMON, Ability, World
 from setpoint.model import FRAME_COLUMNS, Completeness, SeriesStatus
 from setpoint.sources import SOURCES
 from setpoint.sources.contract import Fetched, SourceError
+from setpoint.sources.target_names import TargetNames
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 START = datetime(2026, 3, 1, 11, 50, tzinfo=UTC)
@@ -239,6 +240,66 @@ def test_a_hostile_name_is_only_a_name(world: World) -> None:
 def test_a_series_of_a_strange_name_is_found(world: World) -> None:
     """What the other side can hold under a name, the source reads under that name."""
     names = ('say "hi"', "it's", "back\\slash", "a,b", "50%", "two  spaces", "{curly}", "a+b=c&d")
+    world.put({name: minutes(value=100.0 * number) for number, name in enumerate(names)})
+    fetched = fetch(world, names)
+    assert {name: points_of(fetched, name)[:1] for name in names} == {
+        name: [(START, 100.0 * number)] for number, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_source_takes_other_names(name: str) -> None:
+    """The keys that say what the other side calls a target are the same, whatever the source."""
+    config = SOURCES.load(name).Config
+    own = TargetNames.model_fields
+    assert {key: repr(config.model_fields[key]) for key in own} == {key: repr(field) for key, field in own.items()}
+
+
+@who_can()
+def test_the_other_side_may_call_a_target_otherwise(world: World) -> None:
+    """By a pattern, or one by one; the points come back under the target's own name, and a name of nobody is nobody."""
+    world.put({"prod/web": minutes(), "Legacy API": minutes(value=100.0), "web": minutes(value=900.0)})
+    names = {"target_name": "prod/{target}", "target_names": {"api": "Legacy API"}}
+    fetched = fetch(world, ("web", "api", "silent"), **names)
+    assert (points_of(fetched, "web"), points_of(fetched, "api")) == (minutes(), minutes(value=100.0))
+    assert [(one.target, one.points) for one in fetched.series] == [("web", 10), ("api", 10), ("silent", 0)]
+    assert set(fetched.frame["target"]) == {"web", "api"}
+
+
+@who_can()
+def test_targets_may_share_a_series(world: World) -> None:
+    """One series for the whole fleet, or for some of it: each target has all of its points."""
+    world.put({"total": minutes(), "own": minutes(value=100.0)})
+    fetched = fetch(world, ("web", "api", "db"), target_name="total", target_names={"db": "own"})
+    assert points_of(fetched, "web") == points_of(fetched, "api") == minutes()
+    assert points_of(fetched, "db") == minutes(value=100.0)
+    assert {one.target: (one.points, one.status) for one in fetched.series} == dict.fromkeys(
+        ("web", "api", "db"), (10, Completeness.COMPLETE)
+    )
+
+
+@who_can()
+def test_metrics_may_name_the_same_target_differently(world: World) -> None:
+    """Names are each metric's own, also where two metrics are read together."""
+    world.put({"a": minutes(), "b": minutes(value=100.0)})
+    metrics = {"one": world.metric(target_names={"web": "a"}), "two": world.metric(target_names={"web": "b"})}
+    frame = world.source().fetch(metrics, ("web",), NOW).frame
+    assert frame.groupby("metric")["value"].first().to_dict() == {"one": 50.0, "two": 100.0}
+
+
+@who_can()
+def test_a_target_named_twice_is_one_target(world: World) -> None:
+    """A fleet is a set: no point and no word is doubled."""
+    world.put({"web": minutes(), "api": minutes(value=100.0)})
+    fetched = fetch(world, ("web", "api", "web"))
+    assert [one.target for one in fetched.series] == ["web", "api"]
+    assert (points_of(fetched, "web"), points_of(fetched, "api")) == (minutes(), minutes(value=100.0))
+
+
+@who_can("any_name", "unicode")
+def test_names_that_look_alike_are_different(world: World) -> None:
+    """A name is its characters: nothing is folded, composed, stripped or read as a pattern."""
+    names = ("caf\u00e9", "cafe\u0301", "Web", "web", "\uff57eb", "кухня", "w.b", " web ", "%eb")
     world.put({name: minutes(value=100.0 * number) for number, name in enumerate(names)})
     fetched = fetch(world, names)
     assert {name: points_of(fetched, name)[:1] for name in names} == {

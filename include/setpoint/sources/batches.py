@@ -307,7 +307,7 @@ def _write_whole(path: Path, content: bytes) -> None:
             # mkstemp gives the file to its owner alone; workers may run as other users of the same group.
             os.chmod(temporary, 0o640)
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException:  # an interrupt too; it goes on as it came, and leaves no half file behind
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:

@@ -174,15 +174,17 @@ def assemble(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], an
     wanted = [(metric, target) for target in dict.fromkeys(targets) for metric in metrics]
     code_of = {one: code for code, one in enumerate(wanted)}
     series: list[Series | None] = [None] * len(wanted)
-    parts = []
+    parts: list[tuple[Codes, Microseconds, npt.NDArray[np.float64]]] = []
     for answer in map(without_incomplete, answers):
+        if answer.call.selected:
+            parts += _selected(answer, metrics, code_of, series)
+            _fill_unselected(answer, metrics, series, wanted)
+            continue
         places = np.full(len(answer.asked) + 1, -1, np.int64)
         for number, asked in enumerate(answer.asked):
             code = code_of.get((asked.metric, str(asked.target)), -1) if asked.operand is None else -1
             if code >= 0:
                 places[number], series[code] = code, answer.series[number]
-        if answer.call.selected:
-            _fill_unselected(answer, series, wanted)
         codes = places[answer.codes]
         kept = codes >= 0
         parts.append((codes, answer.times, answer.values) if kept.all() else
@@ -203,7 +205,30 @@ def assemble(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], an
     )
 
 
-def _fill_unselected(answer: Answer, series: list[Series | None], wanted: Sequence[tuple[str, str]]) -> None:
+def _selected(
+    answer: Answer,
+    metrics: Mapping[str, CloudWatchMetric],
+    code_of: Mapping[tuple[str, str], int],
+    series: list[Series | None],
+) -> Iterator[tuple[Codes, Microseconds, npt.NDArray[np.float64]]]:
+    """The groups that are targets; one that several targets share comes once for each."""
+    number_of = {str(asked.target): number for number, asked in enumerate(answer.asked)}
+    for (metric, target), code in code_of.items():
+        if metric != answer.call.asked["s0"].metric:
+            continue
+        number = number_of.get(metrics[metric].name_of(target))
+        if number is not None:
+            own = answer.codes == number
+            series[code] = answer.series[number]
+            yield np.full(own.sum(), code, np.int64), answer.times[own], answer.values[own]
+
+
+def _fill_unselected(
+    answer: Answer,
+    metrics: Mapping[str, CloudWatchMetric],
+    series: list[Series | None],
+    wanted: Sequence[tuple[str, str]],
+) -> None:
     """Say of the targets that are no group of a selected metric's answer why that may be."""
     metric = answer.call.asked["s0"].metric
     full = len(answer.asked) >= MOST_GROUPS
@@ -211,14 +236,15 @@ def _fill_unselected(answer: Answer, series: list[Series | None], wanted: Sequen
     for code, (name, target) in enumerate(wanted):
         if name != metric or series[code] is not None:
             continue
+        called = metrics[name].name_of(target)
         found = Series(Completeness.COMPLETE, answered=True)
         if full:
             found.status = Completeness.ERROR
             found.note(
-                f"the query answers with {MOST_GROUPS} groups at most, and {target!r} is not among them; narrow it"
+                f"the query answers with {MOST_GROUPS} groups at most, and {called!r} is not among them; narrow it"
             )
         else:
-            found.note(f"the query's answer has no group {target!r}")
+            found.note(f"the query's answer has no group {called!r}")
         for message in [*answer.notes, *(failed[0].messages if failed else ())]:
             found.note(message)
         found.suspect = bool(failed or answer.notes)
@@ -247,7 +273,7 @@ def _statuses(
     # Reckoned once a metric: there may be ten thousand series of it.
     expected = {name: (config.expected_points, config.period_seconds) for name, config in metrics.items()}
     for (metric, target), found, points in zip(wanted, series, counts, strict=True):
-        one = found or _unasked(target)
+        one = found or _unasked(metrics[metric].name_of(target))
         if not one.answered or not points:
             _explain(one, metrics[metric], points)
         expected_points, period_seconds = expected[metric]
@@ -272,8 +298,8 @@ def _explain(series: Series, config: CloudWatchMetric, points: int) -> None:
         series.note(f"no point of {config.what} in the window {unit}".rstrip())
 
 
-def _unasked(target: str) -> Series:
-    problem = dimension_problem(target)
+def _unasked(called: str) -> Series:
+    problem = dimension_problem(called)
     return Series(messages=[f"not asked for: {problem}"] if problem else [])
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -24,6 +26,8 @@ MOST_PAGES = 1_000
 """Pages of one call; an answer that goes on longer never ends."""
 _ATTEMPTS = 5
 _FIRST_PAUSE_SECONDS = 0.2
+_LOST_SECONDS = 5.0
+_NUMBER = itertools.count(1)
 _LONGEST_PAUSE_SECONDS = 10.0
 _OPERATION = "cloudwatch.GetMetricData"
 
@@ -70,11 +74,13 @@ class Calls:
         if len(calls) <= 1:
             with self._ending_all():
                 return [make(call, self.pages(call)) for call in calls]
-        pool = ThreadPoolExecutor(min(self._at_once, len(calls)), thread_name_prefix="cloudwatch")
+        prefix = f"cloudwatch-{next(_NUMBER)}"
+        pool = ThreadPoolExecutor(min(self._at_once, len(calls)), thread_name_prefix=prefix)
         pending: list[Future[T]] = []
         try:
             with self._ending_all():
-                pending += [pool.submit(lambda call: make(call, self.pages(call)), call) for call in calls]
+                for call in calls:  # one by one: an interrupt in between must not lose those that are under way
+                    pending.append(pool.submit(lambda call: make(call, self.pages(call)), call))
                 wait(pending, return_when=FIRST_EXCEPTION)
                 return [one.result() for one in _failed_first(pending)]
         finally:
@@ -84,13 +90,16 @@ class Calls:
                     one.cancel()
                 self._sockets.shut()
             pool.shutdown(wait=True, cancel_futures=True)
+            if self._stop.is_set():
+                _wait_for_threads(prefix)
 
     @contextmanager
     def _ending_all(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            # Also what Airflow raises at a task's time limit, which is no Exception.
+            # The border of a fetch, left in one piece: also by what Airflow raises at a task's time limit, which is no
+            # Exception. It goes on as it came.
             self._stop.set()
             self._sockets.shut()
             raise
@@ -169,6 +178,13 @@ class Calls:
 
 class _TryAgainError(Exception):
     """The same request may be answered the next time."""
+
+
+def _wait_for_threads(prefix: str) -> None:
+    """Wait for a thread the pool does not know: an interrupt came between its start and the pool's note of it."""
+    ends = time.monotonic() + _LOST_SECONDS
+    while any(one.name.startswith(f"{prefix}_") for one in threading.enumerate()) and time.monotonic() < ends:
+        time.sleep(0.005)
 
 
 def _failed_first(pending: list[Future[T]]) -> list[Future[T]]:

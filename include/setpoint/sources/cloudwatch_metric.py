@@ -27,6 +27,7 @@ from setpoint.sources.cloudwatch_stat import (
     fitting_dimensions,
 )
 from setpoint.sources.contract import AwsMetricConfig
+from setpoint.sources.target_names import TargetNames
 
 __all__ = ["STANDARD_UNITS", "CloudWatchMetric", "Form", "Operand", "dimension_problem"]
 
@@ -43,7 +44,7 @@ _KEPT = (
 )
 
 
-class CloudWatchMetric(AwsMetricConfig):
+class CloudWatchMetric(AwsMetricConfig, TargetNames):
     """``source: aws.cloudwatch``: one CloudWatch metric, read for every target."""
 
     source: Literal["aws.cloudwatch"]
@@ -55,7 +56,7 @@ class CloudWatchMetric(AwsMetricConfig):
         "or another extended statistic such as tm90, IQM or PR(:300)",
     )
     dimension: DimensionName = Field(
-        default="AutoScalingGroupName", description="the dimension whose value is the target's name"
+        default="AutoScalingGroupName", description="the dimension whose value names the target"
     )
     dimensions: dict[DimensionName, DimensionValue] = Field(
         default_factory=dict, description="further dimensions, the same for every target"

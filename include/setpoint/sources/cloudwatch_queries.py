@@ -66,10 +66,10 @@ class Call:
 def plan_calls(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], now: datetime) -> Iterator[Call]:
     """The calls that ask for every metric of every target: as few as hold 500 queries and 100,800 points each.
 
-    Metrics of one window share calls. A target whose name cannot be a dimension's value is not asked for. A selected
+    Metrics of one window share calls. A target whose name there cannot be a dimension's value is not asked
+    for. A selected
     metric is a call of its own, since a call takes one Metrics Insights query.
     """
-    askable = {target: json.dumps(target) for target in targets if dimension_problem(target) is None}
     by_window: dict[Window, list[str]] = {}
     for metric, config in metrics.items():
         by_window.setdefault(config.window_at(now), []).append(metric)
@@ -80,10 +80,16 @@ def plan_calls(metrics: Mapping[str, CloudWatchMetric], targets: Sequence[str], 
             if config.form == "selected":
                 yield _selected(window, name, config)
             elif config.form == "named":
-                yield from plan.add_named(name, config, askable)
+                yield from plan.add_named(name, config, _quoted(config, targets))
             else:
-                yield from plan.add_computed(name, config, askable)
+                yield from plan.add_computed(name, config, _quoted(config, targets))
         yield from plan.rest()
+
+
+def _quoted(config: CloudWatchMetric, targets: Sequence[str]) -> dict[str, str]:
+    """What CloudWatch calls the targets that can be asked for, as JSON, by their own names."""
+    names = {target: config.name_of(target) for target in targets}
+    return {target: json.dumps(name) for target, name in names.items() if dimension_problem(name) is None}
 
 
 def _selected(window: Window, name: str, config: CloudWatchMetric) -> Call:
@@ -93,7 +99,7 @@ def _selected(window: Window, name: str, config: CloudWatchMetric) -> Call:
 
 @dataclass
 class _Plan:
-    """The call being filled. Targets come with their names as JSON, which is written once for all metrics."""
+    """The call being filled. Targets come with what CloudWatch calls them, as JSON."""
 
     window: Window
     texts: list[str] = field(default_factory=list)

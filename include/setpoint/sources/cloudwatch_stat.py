@@ -36,12 +36,15 @@ _ALIASES = {
 }
 
 _MOST_DIMENSIONS = 30
+_LONGEST_VALUE = 1024
 
 
 def dimension_problem(text: str) -> str | None:
     """Why CloudWatch would refuse a dimension's name or value; ``None`` when it would not."""
     if not text.isascii() or not text.isprintable():
         return "a CloudWatch dimension holds printable ASCII characters only"
+    if len(text) > _LONGEST_VALUE:
+        return f"a CloudWatch dimension's value has {_LONGEST_VALUE} characters at most"
     return None if text.strip() else "a CloudWatch dimension holds at least one character that is not a space"
 
 
@@ -60,7 +63,7 @@ def _dimension_value(text: str) -> str:
 
 
 DimensionName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_dimension_name)]
-DimensionValue = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_dimension_value)]
+DimensionValue = Annotated[str, Field(min_length=1, max_length=_LONGEST_VALUE), AfterValidator(_dimension_value)]
 
 
 def _statistic(text: str) -> str:
@@ -89,7 +92,7 @@ class Operand(Value):
     name: MetricName = Field(description="the metric's name, such as RequestCount")
     statistic: Statistic = Field(description="as in the metric itself")
     dimension: DimensionName | None = Field(
-        default=None, description="the dimension whose value is the target's name; the metric's own when left out"
+        default=None, description="the dimension whose value names the target; the metric's own when left out"
     )
     dimensions: dict[DimensionName, DimensionValue] = Field(
         default_factory=dict, description="further dimensions, the same for every target"

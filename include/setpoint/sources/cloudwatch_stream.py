@@ -14,6 +14,7 @@ from setpoint.sources.stream_metric import StreamMetric
 from setpoint.sources.stream_objects import Bucket, Delivered, NotUsedError
 
 if TYPE_CHECKING:
+    from setpoint.sources.by_name import ByName
     from setpoint.sources.collected import Collected
     from setpoint.sources.stream_lines import Reader, Rows
 
@@ -63,6 +64,7 @@ class CloudWatchStreamSource:
     def _collect(
         self, metrics: Mapping[str, StreamMetric], collected: Collected, now: datetime, patience: Patience
     ) -> None:
+        from setpoint.sources.by_name import ByName
         from setpoint.sources.stream_lines import Reader
 
         first = next(iter(metrics.values()))
@@ -77,7 +79,8 @@ class CloudWatchStreamSource:
                 )
             if (more := len(delivered) - first.max_objects) > 0:
                 collected.partial(metric, f"{more} older objects are not read: max_objects is {first.max_objects}")
-        reader = Reader(metrics, collected.targets)
+        whose = {metric: ByName(config.codes_of(collected.targets)) for metric, config in metrics.items()}
+        reader = Reader(metrics, {metric: by_name.names for metric, by_name in whose.items()})
         rows: dict[str, list[Rows]] = {metric: [] for metric in metrics}
         read = _reading(bucket, reader, first.max_megabytes, patience)
         chosen = delivered[-first.max_objects :]
@@ -89,7 +92,7 @@ class CloudWatchStreamSource:
                 if problem:
                     collected.partial(metric, problem)
         for metric, config in metrics.items():
-            _add(metric, config, rows[metric], collected)
+            _add(metric, config, rows[metric], whose[metric], collected)
 
 
 def _reading(bucket: Bucket, reader: Reader, max_megabytes: int, patience: Patience) -> Any:
@@ -106,24 +109,25 @@ def _reading(bucket: Bucket, reader: Reader, max_megabytes: int, patience: Patie
     return read
 
 
-def _add(metric: str, config: StreamMetric, rows: Sequence[Rows], collected: Collected) -> None:
+def _add(metric: str, config: StreamMetric, rows: Sequence[Rows], whose: ByName, collected: Collected) -> None:
     from setpoint.sources.stream_points import by_period, once_each
 
     if not rows:
         return
-    _several_origins(metric, rows, collected)
+    _several_origins(metric, rows, whose, collected)
     points = by_period(once_each(rows), config)
     if len(points.lacking):
         collected.partial(
             metric,
             f"the stream has points without {config.statistic}, which are left out; it carries what its statistics "
             "configuration names for this metric",
-            points.lacking,
+            whose.spread(points.lacking)[1],
         )
-    collected.add(metric, points.microseconds, points.codes, points.values)
+    own, codes = whose.spread(points.codes)
+    collected.add(metric, points.microseconds[own], codes, points.values[own])
 
 
-def _several_origins(metric: str, rows: Sequence[Rows], collected: Collected) -> None:
+def _several_origins(metric: str, rows: Sequence[Rows], whose: ByName, collected: Collected) -> None:
     """Two accounts' metrics of one name are two metrics; so are two regions', and two units'."""
     import numpy as np
 
@@ -138,7 +142,7 @@ def _several_origins(metric: str, rows: Sequence[Rows], collected: Collected) ->
                 metric,
                 f"the stream has it more than once, of account, region and unit {' and '.join(sorted(origins)[:4])}; "
                 "say which is meant with account, metric_region or unit",
-                np.array([code]),
+                whose.spread(np.array([code]))[1],
             )
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from setpoint.sources.by_name import ByName
 from setpoint.sources.table_columns import TableColumns
 
 _TO_MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
@@ -42,23 +43,27 @@ class Points:
     """What is wrong with those rows."""
 
 
-def points_of(table: Any, columns: TableColumns, targets: Sequence[str], name: str | None) -> Points:
+def points_of(table: Any, columns: TableColumns, whose: ByName, name: str | None) -> Points:
     """One metric's points in a table.
 
     :param table: a ``pyarrow.Table`` that has the columns the policy names.
-    :param targets: the targets asked for; a point's code is its target's place there.
+    :param whose: the targets asked for, by what the table calls them.
     :param name: the value of the ``metric`` column that means this metric.
     :raises ColumnError: a column is not there, or is of a type that cannot mean what the policy says.
     """
-    codes = pc.index_in(_text(_column(table, columns.target), columns.target), value_set=pa.array(targets, pa.string()))
-    rows = pc.is_valid(codes)
+    names = _text(_column(table, columns.target), columns.target)
+    found = pc.index_in(names, value_set=pa.array(whose.names, pa.string()))
+    rows = pc.is_valid(found)
     if columns.metric is not None:
         rows = pc.and_(rows, pc.fill_null(pc.equal(_text(_column(table, columns.metric), columns.metric), name), False))
-    wanted = _numpy(codes.filter(rows)).astype(np.int64)
+    wanted = _numpy(found.filter(rows)).astype(np.int64)
     times, timed = moments(_column(table, columns.timestamp).filter(rows), columns)
     values, numbered = numbers(_column(table, columns.value).filter(rows), columns.value)
     good = timed & numbered
-    return Points(times[good], wanted[good], values[good], wanted[~good], _what_is_wrong(timed, numbered, columns))
+    points, codes = whose.spread(wanted[good])
+    _, unreadable = whose.spread(wanted[~good])
+    why = _what_is_wrong(timed, numbered, columns)
+    return Points(times[good][points], codes, values[good][points], unreadable, why)
 
 
 def _what_is_wrong(timed: npt.NDArray[np.bool_], numbered: npt.NDArray[np.bool_], columns: TableColumns) -> str:

@@ -13,6 +13,7 @@ from setpoint.policy.fields import Duration, refuse
 from setpoint.sources.contract import ConnectionName, MetricConfig
 from setpoint.sources.object_times import step_of
 from setpoint.sources.table_columns import TableColumns
+from setpoint.sources.target_names import TargetNames
 from setpoint.sources.unpack import CODECS, Codec
 from setpoint.sources.windows import whole_seconds, whole_window
 
@@ -26,7 +27,7 @@ _FORMATS: dict[str, Literal["csv", "parquet"]] = {
 _MOST_FOLDERS = 5_000
 
 
-class ObjectMetric(MetricConfig):
+class ObjectMetric(MetricConfig, TargetNames):
     """``source: object``: one metric out of CSV or Parquet objects that something else writes."""
 
     source: Literal["object"]

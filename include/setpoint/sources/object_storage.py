@@ -160,7 +160,10 @@ class _Taken:
     """Takes the objects' points in, in the order of the objects."""
 
     def __init__(self, collected: Collected, metrics: Mapping[str, ObjectMetric]) -> None:
+        from setpoint.sources.by_name import ByName
+
         self._collected, self._metrics = collected, metrics
+        self._whose = {metric: ByName(config.codes_of(collected.targets)) for metric, config in metrics.items()}
         self._parts: dict[str, list[Any]] = {metric: [] for metric in metrics}
 
     def take(self, read: _Read) -> None:
@@ -175,7 +178,7 @@ class _Taken:
             if read.sheet is None:
                 continue
             try:
-                points = points_of(read.sheet.table, config.columns, self._collected.targets, config.name)
+                points = points_of(read.sheet.table, config.columns, self._whose[metric], config.name)
             except ColumnError as error:
                 self._collected.failed(metric, f"{read.found.name}: {error}")
                 continue

@@ -107,10 +107,13 @@ class SqlSource:
 
     def _read(self, connection: Connection, asked: _Asked, targets: Sequence[str]) -> list[tuple[str, Any]]:
         """Every metric's points, piece by piece."""
+        from setpoint.sources.by_name import ByName
         from setpoint.sources.columns import points_of
 
         config, rows, found = asked.first, 0, []
-        for parameters in self._parameters(asked, targets):
+        whose = {name: ByName(metric.codes_of(targets)) for name, metric in asked.metrics.items()}
+        called = list(dict.fromkeys(one for by_name in whose.values() for one in by_name.names))
+        for parameters in self._parameters(asked, called):
             for table in self._tables(connection, asked, parameters):
                 rows += table.num_rows
                 if rows > config.row_limit:
@@ -119,12 +122,12 @@ class SqlSource:
                         "the window, these targets and this metric alone, or raise row_limit"
                     )
                 found += [
-                    (name, points_of(table, metric.columns, targets, metric.name))
+                    (name, points_of(table, metric.columns, whose[name], metric.name))
                     for name, metric in asked.metrics.items()
                 ]
         return found
 
-    def _parameters(self, asked: _Asked, targets: Sequence[str]) -> Iterator[dict[str, Any]]:
+    def _parameters(self, asked: _Asked, called: Sequence[str]) -> Iterator[dict[str, Any]]:
         from setpoint.sources.sql_session import bound_moment
 
         columns, dialect = asked.first.columns, self._engine.dialect.name
@@ -135,8 +138,8 @@ class SqlSource:
         if "targets" not in parameters_of(asked.first.query):
             yield {"start": start, "end": end}
             return
-        for first in range(0, len(targets), TARGETS_PER_QUERY):
-            yield {"start": start, "end": end, "targets": list(targets[first : first + TARGETS_PER_QUERY])}
+        for first in range(0, len(called), TARGETS_PER_QUERY):
+            yield {"start": start, "end": end, "targets": list(called[first : first + TARGETS_PER_QUERY])}
 
     def _tables(self, connection: Connection, asked: _Asked, parameters: dict[str, Any]) -> Iterator[Any]:
         import pyarrow as pa

@@ -11,10 +11,11 @@ from setpoint.policy.fields import Duration, refuse
 from setpoint.sources.contract import ConnectionName, MetricConfig
 from setpoint.sources.sql_text import query_problem
 from setpoint.sources.table_columns import TableColumns
+from setpoint.sources.target_names import TargetNames
 from setpoint.sources.windows import whole_seconds, whole_window
 
 
-class SqlMetric(MetricConfig):
+class SqlMetric(MetricConfig, TargetNames):
     """``source: sql``: one metric out of a database, through any Airflow connection of one."""
 
     source: Literal["sql"]
@@ -22,8 +23,8 @@ class SqlMetric(MetricConfig):
     query: str = Field(
         min_length=1,
         max_length=20_000,
-        description="one SELECT with the parameters :start and :end (the window, half open) and, best, :targets (the "
-        "fleet, as in host IN :targets); they are handed to the database apart, never pasted in",
+        description="one SELECT with the parameters :start and :end (the window, half open) and, best, :targets (what "
+        "the fleet is called there, as in host IN :targets); they are handed to the database apart, never pasted in",
     )
     columns: TableColumns = Field(default=TableColumns(), description="which column of the answer is what")
     name: str | None = Field(

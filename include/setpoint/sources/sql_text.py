@@ -8,7 +8,7 @@ import re
 PARAMETERS = ("start", "end", "targets")
 
 # As sqlalchemy.text() finds them: not after a colon or a backslash (``::float`` and ``\:`` are none), quoted or not.
-_PARAMETER = re.compile(r"(?<![:\w\x5c]):(\w+)(?!:)")
+_PARAMETER = re.compile(r"(?<![:\w\x5c]):(\w+)(?![:\w])")
 _QUOTED = re.compile(
     r"""'(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*` | \$(\w*)\$.*?\$\1\$ | --[^\n]* | /\*.*?\*/""", re.VERBOSE | re.DOTALL
 )

@@ -38,7 +38,7 @@ class Rows:
 
     milliseconds: npt.NDArray[np.int64]
     codes: npt.NDArray[np.int64]
-    """Each point's target, by its place among the targets asked for."""
+    """Whose each point is, by the place of the name among those asked for."""
     parts: Mapping[str, npt.NDArray[np.float64]]
     """What the stream says of each point, by its key in ``value``: always ``count``, and what the statistic needs."""
     origins: npt.NDArray[np.object_]
@@ -49,16 +49,18 @@ class Reader:
     """Finds some metrics of some targets in the lines of a stream.
 
     :param metrics: the metrics asked for.
-    :param targets: the targets asked for.
+    :param names: what the stream calls the targets asked for, by metric.
     """
 
-    def __init__(self, metrics: Mapping[str, StreamMetric], targets: Sequence[str]) -> None:
+    def __init__(self, metrics: Mapping[str, StreamMetric], names: Mapping[str, Sequence[str]]) -> None:
         self._metrics = metrics
-        self._targets = pa.array(targets, pa.string())
+        self._names = {metric: pa.array(called, pa.string()) for metric, called in names.items()}
         self._options = pj.ParseOptions(explicit_schema=_schema(metrics.values()), unexpected_field_behavior="infer")
-        names = {one.name for one in metrics.values()}
+        metric_names = {one.name for one in metrics.values()}
         # A line without the name in it need not be read. Only where a writer could not write the name otherwise.
-        self._hint = "|".join(map(re.escape, sorted(names))) if all(map(_PLAIN.fullmatch, names)) else None
+        self._hint = (
+            "|".join(map(re.escape, sorted(metric_names))) if all(map(_PLAIN.fullmatch, metric_names)) else None
+        )
 
     def read(self, content: bytes, go_on: Callable[[], None]) -> tuple[dict[str, list[Rows]], int]:
         """The points of each metric, and how many lines are not as documented.
@@ -121,7 +123,7 @@ class Reader:
             count += _array(pc.is_valid(child)).astype(np.int64)
         values = _children(table.column("value"))
         for name, config in self._metrics.items():
-            codes = pc.index_in(dimensions[config.dimension], value_set=self._targets)
+            codes = pc.index_in(dimensions[config.dimension], value_set=self._names[name])
             mask = _array(pc.is_valid(codes)) & (count == 1 + len(config.dimensions))
             for other, wanted in _wanted_texts(config).items():
                 column = dimensions[other[1]] if other[0] == "dimensions" else table.column(other[0])

@@ -21,6 +21,7 @@ from setpoint.sources.cloudwatch_stat import (
 )
 from setpoint.sources.contract import AwsMetricConfig
 from setpoint.sources.object_times import step_of
+from setpoint.sources.target_names import TargetNames
 from setpoint.sources.windows import whole_window
 
 ALWAYS_STREAMED = {"Average": ("sum", "count"), "Sum": ("sum",), "Minimum": ("min",), "Maximum": ("max",),
@@ -37,7 +38,7 @@ _MINUTE = timedelta(minutes=1)
 _MOST_HOURS = 24 * 7
 
 
-class StreamMetric(AwsMetricConfig):
+class StreamMetric(AwsMetricConfig, TargetNames):
     """``source: aws.cloudwatch_stream``: one CloudWatch metric, out of what a metric stream leaves in a bucket."""
 
     source: Literal["aws.cloudwatch_stream"]
@@ -60,7 +61,7 @@ class StreamMetric(AwsMetricConfig):
         "to carry besides, such as p95, tm90 or TM(25%:75%)"
     )
     dimension: DimensionName = Field(
-        default="AutoScalingGroupName", description="the dimension whose value is the target's name"
+        default="AutoScalingGroupName", description="the dimension whose value names the target"
     )
     dimensions: dict[DimensionName, DimensionValue] = Field(
         default_factory=dict, description="further dimensions, the same for every target"

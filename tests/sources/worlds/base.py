@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from setpoint.sources.contract import MetricConfig, Source
 
-Ability = Literal["pages", "throttles", "fails", "denies", "says_partial", "hangs", "any_name", "units"]
+Ability = Literal["pages", "throttles", "fails", "denies", "says_partial", "hangs", "any_name", "unicode", "units"]
 Points = Sequence[tuple[datetime, float]]
 DAEMON = "world-"
 """How the names of a world's own threads begin: a source leaves none behind, a world may have some."""
