@@ -44,6 +44,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result
     """Runs a command in this process: ``run("validate", "--json")``."""
     monkeypatch.setenv("SETPOINT_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
     monkeypatch.setenv("SETPOINT_POLICIES", str(POLICIES))
+    # Commands set it for their own process, which here is that of all tests.
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(app, list(arguments), catch_exceptions=False)

@@ -6,6 +6,7 @@ Each worker of the test run has one Airflow database, one lab and one ledger; ea
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -51,10 +53,6 @@ def lab() -> Iterator[LabProcess]:
     # Quick rhythms: half a minute of a policy's window passes in seconds of published history, see ``Fleet.publish``.
     config = LabConfig(fleets=(FleetConfig(group="unused", desired_capacity=2),), default_boot_seconds=0.2)
     with LabProcess(config) as running:
-        os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = (
-            '{"conn_type": "aws", "login": "lab", "password": "lab", '
-            f'"extra": {{"region_name": "eu-west-1", "endpoint_url": "{running.url}"}}}}'
-        )
         yield running
 
 
@@ -181,7 +179,8 @@ class Fleet:
     def run(self, **conf: Any) -> str:
         """Run the policy's Dag once, the way a person triggers it, and return the ledger's id of the run."""
         dag = load_dag("setpoint_policies.py", f"setpoint.{self.name}")
-        result = dag.test(run_conf=conf or None)
+        with patch.dict(os.environ):  # what Airflow's task runner tells a task, AIRFLOW_CTX_*, it leaves there
+            result = dag.test(run_conf=conf or None)
         self.task_states = {(ti.task_id, ti.map_index): str(ti.state) for ti in result.get_task_instances()}
         self.state = str(result.state)
         return f"{self.name}/{result.run_id}"
@@ -199,9 +198,7 @@ def load_dag(file: str, dag_id: str) -> Any:
 @pytest.fixture(scope="session")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of policies that the Dags of these tests are made from."""
-    folder = tmp_path_factory.mktemp("policies")
-    os.environ["SETPOINT_POLICIES"] = str(folder)
-    return folder
+    return tmp_path_factory.mktemp("policies")
 
 
 @pytest.fixture
@@ -223,6 +220,19 @@ def fresh_fleet(lab: LabProcess, policies: Path) -> Iterator[Fleet]:
     """A group that no other test has."""
     name = f"fleet-{os.getpid()}-{next(_NUMBER)}"
     provision(lab.url, [FleetConfig(group=name, min_size=1, max_size=8, desired_capacity=3, boot_seconds=0.2)])
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_AWS_DEFAULT", connection_to(lab))
+        environment.setenv("SETPOINT_POLICIES", str(policies))
+        yield from _fleet_and_ledger(name, lab, policies)
+
+
+def connection_to(lab: LabProcess) -> str:
+    """What an Airflow connection to the practice AWS is made of."""
+    extra = {"region_name": "eu-west-1", "endpoint_url": lab.url}
+    return json.dumps({"conn_type": "aws", "login": "lab", "password": "lab", "extra": extra})
+
+
+def _fleet_and_ledger(name: str, lab: LabProcess, policies: Path) -> Iterator[Fleet]:
     settings = load_settings()
     settings.data.mkdir(parents=True, exist_ok=True)
     with Ledger.open(settings.ledger_url) as ledger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -125,13 +124,12 @@ def test_a_broken_source_is_one_incident_and_nothing_changes(fleet: Any) -> None
 
 
 @pytest.fixture
-def unreachable(fleet: Any) -> Any:
+def unreachable(fleet: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """CloudWatch answers nobody, and a client that gives up at once."""
-    os.environ["AWS_MAX_ATTEMPTS"] = "1"
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     fleet.lab.client.fault(FaultKind.API_DOWN, services=("monitoring",))
     yield fleet
     fleet.lab.client.remove_faults()
-    os.environ.pop("AWS_MAX_ATTEMPTS")
 
 
 def test_a_source_that_does_not_answer_leads_to_the_fallback(unreachable: Any) -> None:
