@@ -46,9 +46,9 @@ class QualityConfig(Value):
     )
     error_codes: bool | tuple[FiniteFloat, ...] = Field(
         default=True,
-        description="numbers that mean that nothing was measured. true knows the usual ones (-999, 9999, 65535, 1e20 and "
-        "the like) where they lie far from all other points; a list names this metric's own beside them, which are never "
-        "believed; false believes all",
+        description="numbers that mean that nothing was measured. true knows the usual ones (-999, 9999, 65535, 1e20 "
+        "and the like) where they lie far from all other points; a list names this metric's own beside them, which are "
+        "never believed; false believes all",
     )
     zero_guard: bool | Literal["history"] = Field(
         default=True,
