@@ -15,14 +15,14 @@ class TaskEnds:
     @hookimpl
     def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
         """A task has succeeded."""
-        nudge()
+        nudge((task_instance.dag_id, task_instance.run_id))
 
     @hookimpl
     def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
         """A task has skipped itself."""
-        nudge()
+        nudge((task_instance.dag_id, task_instance.run_id))
 
     @hookimpl
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
         """A task has failed."""
-        nudge()
+        nudge((task_instance.dag_id, task_instance.run_id))

@@ -2,8 +2,8 @@
 
 Airflow's scheduler looks round in a loop and sleeps in between: a short sleep burns a core, a long one costs each task
 of a run half of it. With :class:`~setpoint_airflow.executors.prompt.PromptExecutor` it rests until it is nudged: one
-empty datagram on a Unix socket, sent when a task has ended or a run was made. A nudge carries nothing, so the worst
-that a wrong one does is one look too many; a lost one costs the rest of the rest.
+datagram on a Unix socket, sent when a task has ended or a run was made. It names the run, or nothing, and is no more
+than a hint: the worst that a wrong one does is one look too many; a lost one costs the rest of the rest.
 
 Light to import: every task does.
 """
@@ -16,9 +16,16 @@ import os
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER_VARIABLE = "SETPOINT_NUDGE_FOLDER"
+
+RunKey = tuple[str, str]
+"""A Dag's id and a run's id in it."""
+
+_MOST_BYTES = 2048
+"""Airflow's ids have 250 characters each at most."""
 
 
 def folder() -> Path:
@@ -33,17 +40,29 @@ def folder() -> Path:
     return Path(tempfile.gettempdir()) / f"setpoint-{os.getuid()}-{identity}"
 
 
-def nudge() -> None:
-    """Nudge every scheduler of this machine. Never blocks and never raises: it only saves time."""
+def nudge(run: RunKey | None = None) -> None:
+    """Nudge every scheduler of this machine. Never blocks and never raises: it only saves time.
+
+    :param run: where there is something to do; without it, anywhere.
+    """
+    words = "\0".join(run or ()).encode("utf-8", "backslashreplace")
     with contextlib.suppress(OSError), os.scandir(folder()) as sockets:
         for one in sockets:
-            _send(one.path)
+            _send(one.path, words)
 
 
-def _send(path: str) -> None:
+def _send(path: str, words: bytes) -> None:
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
-        sender.sendto(b"", path)
+        sender.sendto(words, path)
+
+
+def heard(receiver: socket.socket) -> Iterator[RunKey | None]:
+    """The nudges that have arrived, oldest first: the run each names, ``None`` for one that names none."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            dag, _, run = receiver.recv(_MOST_BYTES).decode("utf-8", "replace").partition("\0")
+            yield (dag, run) if run else None
 
 
 def listen() -> socket.socket:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from setpoint.ledger import Ledger, LedgerError
+from setpoint.settings import load_settings
+
 log = logging.getLogger("setpoint.preload")
 
 
@@ -21,6 +24,22 @@ def warm_up() -> None:
         except Exception:
             # The boundary of the scheduler's process, which must start all the same.
             log.warning("warming up %s failed; tasks work, and take longer", step.__name__, exc_info=True)
+
+
+def meet_ledger() -> None:
+    """Connect to the ledger's server, in a process that has no task yet: 30 ms that its task need not wait.
+
+    The connection is found by the task that opens the ledger, for both use the engine of the rehearsal. Whoever names
+    the ledger by an Airflow connection has none to ask for it without a task; and a file is open in a millisecond.
+    """
+    settings = load_settings()
+    if settings.ledger_connection is not None or settings.ledger_url.startswith("sqlite"):
+        return
+    try:
+        Ledger.open(settings.ledger_url).meet()
+    except LedgerError as error:
+        # The task that needs it will say so, where somebody looks.
+        log.debug("The ledger is not met ahead of the task: %s", error)
 
 
 def _mappers() -> None:
@@ -61,6 +80,8 @@ def _ledger() -> None:
 
     with rehearsal(ledger_url()) as ledger:
         rehearse(ledger)
+        if ledger is not None:
+            ledger.meet()
 
 
 def _dag_files() -> None:
@@ -70,7 +91,6 @@ def _dag_files() -> None:
     from airflow.sdk.execution_time.task_runner import _airflow_parsing_context_manager
 
     from setpoint.policy.loader import load_policies
-    from setpoint.settings import load_settings
     from setpoint_airflow.remembered import MOST
 
     file = Path(conf.get("core", "dags_folder")) / "setpoint_policies.py"

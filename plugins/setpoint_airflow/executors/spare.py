@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import time
 from contextlib import suppress
@@ -26,6 +27,8 @@ from airflow.sdk.execution_time.supervisor import (
     ActivitySubprocess,
     process_log_messages_from_subprocess,
 )
+
+from setpoint_airflow.warm import meet_ledger
 
 _NO_TASK = UUID(int=0)
 _CAN_FORK = sys.platform != "darwin"
@@ -147,6 +150,7 @@ def _wait_for_task() -> None:
     """What runs in the forked process: Airflow's own way to run a task, up to where it asks which.
 
     It asks by reading from the worker, and would take a worker that has gone for an error worth three stack traces.
+    While there is no task it meets the ledger.
     """
     from airflow.sdk.execution_time import task_runner
 
@@ -154,6 +158,8 @@ def _wait_for_task() -> None:
 
     def ask_unless_alone() -> Any:
         nonlocal asked
+        if not select.select([task_runner.SUPERVISOR_COMMS.socket], [], [], 0)[0]:
+            meet_ledger()
         if not task_runner.SUPERVISOR_COMMS.socket.recv(1, MSG_PEEK):
             os._exit(0)
         asked = True

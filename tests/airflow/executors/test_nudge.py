@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from setpoint_airflow.nudge import FOLDER_VARIABLE, folder, hush, listen, nudge
+from setpoint_airflow.nudge import FOLDER_VARIABLE, folder, heard, hush, listen, nudge
 
 
 @pytest.fixture
@@ -31,6 +31,21 @@ def test_a_nudge_reaches_whoever_listens(place: Path) -> None:
     finally:
         hush(receiver)
     assert list(place.iterdir()) == []
+
+
+def test_a_nudge_may_name_a_run(place: Path) -> None:
+    """Whoever listens learns which, or that none was named; names may be as long and strange as Airflow allows."""
+    receiver = listen()
+    longest = ("\N{SNOWMAN}" * 250, "r" * 250)
+    try:
+        nudge(("setpoint.web", "manual__2026"))
+        nudge()
+        nudge(longest)
+
+        assert list(heard(receiver)) == [("setpoint.web", "manual__2026"), None, longest]
+        assert list(heard(receiver)) == []
+    finally:
+        hush(receiver)
 
 
 def test_a_nudge_nobody_hears_harms_nobody(place: Path) -> None:

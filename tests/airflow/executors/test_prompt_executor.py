@@ -54,6 +54,23 @@ def test_nudges_during_a_loop_are_not_lost(executor: PromptExecutor) -> None:
     assert executor.running == set()
 
 
+def test_only_runs_with_news_are_looked_at(executor: PromptExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nudges that name runs lead to a look at those; one that names none, or the end of the rest, to a whole look."""
+    looks: list[object] = []
+    monkeypatch.setattr(executor._looks, "at", lambda runs: looks.append(sorted(runs)))
+    monkeypatch.setattr(executor._looks, "at_all", lambda: looks.append("all"))
+    nudge(("web", "1"))
+    nudge(("api", "1"))
+    nudge(("web", "1"))
+    executor.heartbeat()
+    nudge(("web", "1"))
+    nudge()
+    executor.heartbeat()
+    executor._rest = 0.01
+    executor.heartbeat()
+    assert looks == [[("api", "1"), ("web", "1")], "all", "all"]
+
+
 def test_reports_wait_while_a_nudge_is_answered(executor: PromptExecutor) -> None:
     """The scheduler gets the workers' reports in the look that follows one without a nudge."""
     key = TaskInstanceKey("web", "decide", "run", 1, -1)
