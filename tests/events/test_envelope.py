@@ -43,6 +43,14 @@ def test_an_sns_notification_is_opened(in_sns: Callable[..., str], message: Mess
     assert letter.source == "arn:aws:sns:eu-west-1:123456789012:setpoint-alarms"
 
 
+@pytest.mark.parametrize("named", ["", "x" * 101])
+def test_an_identity_that_cannot_be_snss_is_not_taken(named: str) -> None:
+    """It would make an event's own too long; the queue's identity stands in, so the text is read all the same."""
+    body = {"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:a", "MessageId": named}
+    letter = _open(json.dumps({**body, "Message": "AWS Budget Notification August 1, 2026"}))
+    assert (letter.message_id, letter.source) == ("sqs-1", "arn:aws:sns:eu-west-1:1:a")
+
+
 def test_an_object_that_only_looks_like_sns_is_left_alone() -> None:
     """A key named Type alone does not make an SNS envelope."""
     assert _open('{"Type": "Notification", "policy": "web"}').content["policy"] == "web"

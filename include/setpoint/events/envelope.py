@@ -27,6 +27,9 @@ BUDGETS_TEXT = "AWS Budget Notification"
 _GZIP_IN_BASE64 = "H4sI"
 """How gzip begins in base64 (RFC 1952: ID1, ID2, deflate): CloudWatch Logs' payload without a wrapping."""
 
+_MOST_OF_AN_ID = 100
+"""SNS's have 36 characters. A longer one is nobody's, and no event could have it for a part of its own."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SNS_CONTROL = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
@@ -67,7 +70,8 @@ def open_envelope(body: str, *, message_id: str, source: str) -> Letter:
     published = (
         content | text if (text := _texts_of_aws(content["Message"])) else parse_object(content["Message"], what=what)
     )
-    return Letter(published, content["MessageId"], content["TopicArn"])
+    named = content["MessageId"]
+    return Letter(published, named if 0 < len(named) <= _MOST_OF_AN_ID else message_id, content["TopicArn"])
 
 
 def _texts_of_aws(text: str) -> dict[str, Any] | None:
