@@ -27,6 +27,7 @@ class _Constant:
     Config: ClassVar[type[MetricConfig]] = MetricConfig
     connection_type: ClassVar[str | None] = None
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = "it never is"
 
     def __init__(self, repeat_status: int = 1, invent: bool = False) -> None:
         self.asked: list[tuple[tuple[str, ...], tuple[str, ...]]] = []

@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from importlib import import_module
-from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
 from worlds.base import DAEMON, Ability, World
+from worlds.every import WORLDS
 
 from setpoint.model import FRAME_COLUMNS, Completeness, SeriesStatus
 from setpoint.sources import SOURCES
@@ -27,16 +26,6 @@ START = datetime(2026, 3, 1, 11, 50, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PATIENCE_SECONDS = 10.0
 """How long to wait for what should be there at once, on a busy machine."""
-
-
-def _world_of(path: Path) -> type[World]:
-    module = import_module(f"worlds.{path.stem}")
-    (found,) = [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__
-                and issubclass(one, World)]  # fmt: skip
-    return found
-
-
-WORLDS = {one.registered: one for one in map(_world_of, sorted((Path(__file__).parent / "worlds").glob("*_world.py")))}
 HOSTILE = ('web"}', "web'; DROP TABLE metrics; --", "web\\", "a,b", "{{ 7*7 }}", "../../etc/passwd", "кухня", "$(id)")
 
 

@@ -4,7 +4,7 @@ from setpoint.registry import Registry
 
 SOURCES = Registry(
     "setpoint.sources",
-    contract=("Config", "connection_type", "permissions", "fetch"),
+    contract=("Config", "connection_type", "permissions", "when_empty", "fetch"),
     builtin={
         "aws.cloudwatch": "setpoint.sources.cloudwatch:CloudWatchSource",
         "aws.cloudwatch_stream": "setpoint.sources.cloudwatch_stream:CloudWatchStreamSource",

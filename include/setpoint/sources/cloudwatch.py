@@ -30,6 +30,10 @@ class CloudWatchSource:
     service: ClassVar[str] = "cloudwatch"
     Config: ClassVar[type[MetricConfig]] = CloudWatchMetric
     permissions: ClassVar[tuple[str, ...]] = ("cloudwatch:GetMetricData",)
+    when_empty: ClassVar[str] = (
+        "look the metric up in CloudWatch, in this account and region: namespace, name, dimensions and unit are to be "
+        "those it is published under, letter by letter, and its points no further apart than period"
+    )
 
     def __init__(self, client: Any, *, max_concurrency: int = 4, pace: Pace | None = None) -> None:
         if max_concurrency < 1:

@@ -33,6 +33,10 @@ class CloudWatchStreamSource:
     service: ClassVar[str] = "s3"
     Config: ClassVar[type[MetricConfig]] = StreamMetric
     permissions: ClassVar[tuple[str, ...]] = ("s3:GetObject", "s3:ListBucket")
+    when_empty: ClassVar[str] = (
+        "see whether objects still arrive under bucket and prefix, whether the stream's filters let namespace and name "
+        "pass, and whether a line there has this dimension, unit, account and region, and no dimension more"
+    )
 
     def __init__(self, client: Any, *, at_once: int = 8, seconds: float = 120.0) -> None:
         self._client, self._at_once, self._seconds = client, at_once, seconds

@@ -100,7 +100,8 @@ def _source_error(message: str, retryable: bool) -> SourceError:
 class Source(Protocol):
     """Fetches many targets and metrics in as few calls as the API allows.
 
-    ``Config`` is the policy section; ``permissions`` are the least privileges (IAM actions) it needs. Built with
+    ``Config`` is the policy section; ``permissions`` are the least privileges (IAM actions) it needs; ``when_empty``
+    tells people what to look at when a series has no points, in this source's own keys and places. Built with
     the client of the connection the policy names, never with ambient credentials: ``connection_type`` names what makes
     that client of an Airflow connection (a file of ``setpoint_airflow.connections``: ``aws``, ``http``, ``sql``,
     ``storage``); with ``None`` the source is built with nothing. For ``aws`` the class also has ``service``, the AWS
@@ -112,6 +113,7 @@ class Source(Protocol):
     connection_type: ClassVar[str | None]
     Config: ClassVar[type[MetricConfig]]
     permissions: ClassVar[tuple[str, ...]]
+    when_empty: ClassVar[str]
 
     def fetch(self, metrics: Mapping[str, Any], targets: Sequence[str], now: datetime) -> Fetched:
         """Fetch every metric (name to ``Config``) of every target, each over its own ``window_at(now)``.

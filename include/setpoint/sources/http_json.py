@@ -93,6 +93,10 @@ class HttpJsonSource:
     connection_type: ClassVar[str | None] = "http"
     Config: ClassVar[type[MetricConfig]] = HttpJsonMetric
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = (
+        "ask the endpoint with path and params by hand: points, timestamp, value and target are to lead to what it "
+        "answers, time_unit is to be its own, and target_name what it calls the target"
+    )
 
     def __init__(self, session: HttpSession) -> None:
         self._session = session

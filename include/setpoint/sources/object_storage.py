@@ -50,6 +50,10 @@ class ObjectSource:
     connection_type: ClassVar[str | None] = "storage"
     Config: ClassVar[type[MetricConfig]] = ObjectMetric
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = (
+        "list url by hand: files is to describe the objects' names, they are to be written since the window began, and "
+        "columns are to name what holds times, values and the target's name"
+    )
 
     def __init__(self, storage: Callable[[str], Any], *, at_once: int = 8, seconds: float = 120.0) -> None:
         self._storage, self._at_once, self._seconds = storage, at_once, seconds

@@ -81,6 +81,10 @@ class PrometheusSource:
     connection_type: ClassVar[str | None] = "http"
     Config: ClassVar[type[MetricConfig]] = PrometheusMetric
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = (
+        "run query in Prometheus' own page over the window: its selectors are to match, label is to hold the target's "
+        "name, and samples are to come at least once a period"
+    )
 
     def __init__(self, session: HttpSession) -> None:
         self._session = session

@@ -50,6 +50,10 @@ class SqlSource:
     connection_type: ClassVar[str | None] = "sql"
     Config: ClassVar[type[MetricConfig]] = SqlMetric
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = (
+        "run query by hand as the connection's user: rows are to lie between :start and :end, in UTC, and "
+        "columns.target is to hold the target's name"
+    )
 
     def __init__(self, engine: Engine, *, most_seconds: float = 600.0) -> None:
         self._engine, self._most_seconds = engine, most_seconds

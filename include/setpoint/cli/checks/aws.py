@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -113,12 +113,13 @@ def check_policy(policy: Policy) -> Iterator[CheckResult]:
         yield fail(f"{check}: metrics", str(error), "create or complete the connection")
         return
     for origin, metrics in by_origin(policy).items():
-        yield from _check_origin(check, origin, sources[origin], metrics, targets[:1])
+        yield from check_origin(check, origin, sources[origin], metrics, targets[:1])
 
 
-def _check_origin(
+def check_origin(
     check: str, origin: str, source: Source, metrics: Mapping[str, MetricConfig], targets: Sequence[str]
 ) -> Iterator[CheckResult]:
+    """Read the metrics of one connection and region; of a series without points, the source says what to look at."""
     from setpoint.sources.contract import SourceError
 
     try:
@@ -128,17 +129,13 @@ def _check_origin(
         todo = f"give the connection {needed}" if needed else f"see docs/sources/{origin.split()[0]}.md"
         yield fail(f"{check}: metrics", str(error), todo)
         return
-    yield from _check_metrics(check, fetched.series)
-
-
-def _check_metrics(check: str, series: Iterable[Any]) -> Iterator[CheckResult]:
-    for one in series:
+    for one in fetched.series:
         words = f"{one.metric} of {one.target}: {one.points} of {one.expected_points} points"
         if one.points:
             yield ok(f"{check}: metrics", words)
         else:
             said = f" ({'; '.join(one.messages)})" if one.messages else ""
-            yield warn(f"{check}: metrics", f"{words}{said}", f"check what metrics.{one.metric} asks for")
+            yield warn(f"{check}: metrics", f"{words}{said}", f"metrics.{one.metric}: {source.when_empty}")
 
 
 def permissions_of(policy: Policy) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class FlatSource:
     Config: ClassVar[type[FlatMetric]] = FlatMetric
     connection_type: ClassVar[str | None] = None
     permissions: ClassVar[tuple[str, ...]] = ()
+    when_empty: ClassVar[str] = "it never is"
 
     def fetch(self, metrics: Mapping[str, FlatMetric], targets: Sequence[str], now: datetime) -> Fetched:
         import pandas as pd
