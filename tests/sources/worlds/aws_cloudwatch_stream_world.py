@@ -9,17 +9,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-from worlds.base import Ability, Points, World, WorldServer
+from worlds.base import Ability, Points, ServedWorld, WorldServer
 
 from setpoint.sources.cloudwatch_stream import CloudWatchStreamSource, StreamMetric
 
 
-class CloudWatchStreamWorld(World):
+class CloudWatchStreamWorld(ServedWorld):
     """A bucket with an object a minute, gzipped as Firehose is best set up to."""
 
     registered: ClassVar[str] = "aws.cloudwatch_stream"
@@ -30,16 +29,7 @@ class CloudWatchStreamWorld(World):
         self.page_keys = 1000
         self.refusals: list[tuple[int, str]] = []
         self.denied = False
-        self._server = WorldServer(_handler(self))
-
-    def __enter__(self) -> CloudWatchStreamWorld:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+        super().__init__(_handler(self))
 
     def source(self, timeout_seconds: float = 30.0) -> CloudWatchStreamSource:
         import boto3
@@ -93,15 +83,6 @@ class CloudWatchStreamWorld(World):
     def say_partial(self, target: str) -> None:
         at = datetime(2026, 3, 1, 11, 55, tzinfo=UTC)
         self.put_object(at, "half.gz", gzip.compress(line(target, at, 99.0).encode())[:-9])
-
-    def hang(self) -> None:
-        self._server.hang()
-
-    def wait_until_hanging(self, seconds: float) -> bool:
-        return self._server.wait_until_hanging(seconds)
-
-    def open_connections(self) -> int:
-        return self._server.open_connections
 
     def answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """What S3 answers to a GET: status, headers and body."""

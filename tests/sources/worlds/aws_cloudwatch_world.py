@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any, ClassVar
 
-from worlds.base import Ability, Points, World, WorldServer
+from worlds.base import Ability, Points, ServedWorld, WorldServer
 
 from setpoint.sources.cloudwatch import CloudWatchMetric, CloudWatchSource
 
 Answer = tuple[int, dict[str, Any]]
 
 
-class CloudWatchWorld(World):
+class CloudWatchWorld(ServedWorld):
     """A CloudWatch with one metric, by the name of an Auto Scaling group."""
 
     registered: ClassVar[str] = "aws.cloudwatch"
@@ -29,16 +28,7 @@ class CloudWatchWorld(World):
         self._refusals: list[tuple[str, int]] = []
         self._denied = False
         self._partial: set[str] = set()
-        self._server = WorldServer(_handler(self))
-
-    def __enter__(self) -> CloudWatchWorld:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+        super().__init__(_handler(self))
 
     def source(self, timeout_seconds: float = 30.0) -> CloudWatchSource:
         import boto3
@@ -79,15 +69,6 @@ class CloudWatchWorld(World):
 
     def say_partial(self, target: str) -> None:
         self._partial.add(target)
-
-    def hang(self) -> None:
-        self._server.hang()
-
-    def wait_until_hanging(self, seconds: float) -> bool:
-        return self._server.wait_until_hanging(seconds)
-
-    def open_connections(self) -> int:
-        return self._server.open_connections
 
     def answer(self, request: dict[str, Any]) -> Answer:
         """What CloudWatch answers to a request."""

@@ -28,13 +28,25 @@ DAEMON = "world-"
 class World(AbstractContextManager["World"], ABC):
     """One metric's points by target, and a source that reads them.
 
-    It is made for one test, entered before use, and on leaving ends every thread and process of its own.
+    It is made for one test, entered before use, and closed on leaving.
     """
 
     registered: ClassVar[str]
     """The source's registered name."""
     lacks: ClassVar[Mapping[Ability, str]] = {}
     """What the other side of this source cannot do, each with the reason."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """End every thread and process of its own, and delete its files."""
 
     @abstractmethod
     def source(self, timeout_seconds: float = 30.0) -> Source:
@@ -172,3 +184,29 @@ class WorldServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle is what some tests are about."""
+
+
+class ServedWorld(World):
+    """A world that is a server on the loopback.
+
+    :param handler: answers its requests.
+    """
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._server = WorldServer(handler)
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def close(self) -> None:
+        self._server.__exit__(None, None, None)
+
+    def hang(self) -> None:
+        self._server.hang()
+
+    def wait_until_hanging(self, seconds: float) -> bool:
+        return self._server.wait_until_hanging(seconds)
+
+    def open_connections(self) -> int:
+        return self._server.open_connections

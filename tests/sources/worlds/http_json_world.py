@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from worlds.base import Ability, Points, World, WorldServer
+from worlds.base import Ability, Points, ServedWorld, WorldServer
 
 from setpoint.sources.http_json import HttpJsonMetric, HttpJsonSource
 from setpoint.sources.http_messages import HttpLimits
@@ -19,7 +18,7 @@ from setpoint.sources.http_session import HttpSession
 Answer = tuple[int, dict[str, Any]]
 
 
-class HttpJsonWorld(World):
+class HttpJsonWorld(ServedWorld):
     """An endpoint with one metric of a fleet."""
 
     registered: ClassVar[str] = "http_json"
@@ -31,16 +30,7 @@ class HttpJsonWorld(World):
         self._refusals: list[int] = []
         self._denied = False
         self._partial: set[str] = set()
-        self._server = WorldServer(_handler(self))
-
-    def __enter__(self) -> HttpJsonWorld:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+        super().__init__(_handler(self))
 
     def source(self, timeout_seconds: float = 30.0) -> HttpJsonSource:
         limits = HttpLimits(timeout_seconds, timeout_seconds, timeout_seconds, attempts=2, pause_seconds=0.01)
@@ -79,15 +69,6 @@ class HttpJsonWorld(World):
 
     def say_partial(self, target: str) -> None:
         self._partial.add(target)
-
-    def hang(self) -> None:
-        self._server.hang()
-
-    def wait_until_hanging(self, seconds: float) -> bool:
-        return self._server.wait_until_hanging(seconds)
-
-    def open_connections(self) -> int:
-        return self._server.open_connections
 
     def answer(self, url: str) -> Answer:
         """What the endpoint answers to a URL."""

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace, TracebackType
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from fsspec.implementations.local import LocalFileSystem
@@ -50,9 +50,7 @@ class ObjectWorld(World):
         self._folder = Path(tempfile.mkdtemp(prefix="setpoint-objects-"))
         self._storage = Storage()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         shutil.rmtree(self._folder)
 
     def source(self, timeout_seconds: float = 30.0) -> ObjectSource:

@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
-from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from worlds.base import Ability, Points, World, WorldServer
+from worlds.base import Ability, Points, ServedWorld, WorldServer
 
 from setpoint.sources.http_messages import HttpLimits
 from setpoint.sources.http_session import HttpSession
@@ -22,7 +21,7 @@ _MATCHER = re.compile(r'group=~"((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|(.))")
 
 
-class PrometheusWorld(World):
+class PrometheusWorld(ServedWorld):
     """A Prometheus with one metric, whose samples came at the end of each period."""
 
     registered: ClassVar[str] = "prometheus"
@@ -35,16 +34,7 @@ class PrometheusWorld(World):
         self._refusals: list[tuple[int, str]] = []
         self._denied = False
         self._partial = ""
-        self._server = WorldServer(_handler(self))
-
-    def __enter__(self) -> PrometheusWorld:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.__exit__(kind, error, trace)
+        super().__init__(_handler(self))
 
     def source(self, timeout_seconds: float = 30.0) -> PrometheusSource:
         limits = HttpLimits(timeout_seconds, timeout_seconds, timeout_seconds, attempts=2, pause_seconds=0.01)
@@ -69,15 +59,6 @@ class PrometheusWorld(World):
 
     def say_partial(self, target: str) -> None:
         self._partial = f"store of {target} is not reachable"
-
-    def hang(self) -> None:
-        self._server.hang()
-
-    def wait_until_hanging(self, seconds: float) -> bool:
-        return self._server.wait_until_hanging(seconds)
-
-    def open_connections(self) -> int:
-        return self._server.open_connections
 
     def answer(self, form: Mapping[str, str]) -> Answer:
         """What Prometheus answers to a form."""

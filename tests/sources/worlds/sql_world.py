@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar
 
 from sqlalchemy import NullPool, create_engine, event
@@ -37,9 +36,7 @@ class SqlWorld(World):
         self._writer: sqlite3.Connection | None = None
         self._denied = False
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
         self._folder.cleanup()
