@@ -16,6 +16,9 @@ PYTEST := $(BIN)/python -m pytest
 # These drive a whole Airflow of their own, and wait for it most of the time.
 LIVE := live or browser
 
+# One more than there are cores: many tests wait for a server, or for another process, a third of their time.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +36,7 @@ test: setup system-packages check test-parallel test-live ## Everything: set-up,
 
 .PHONY: test-parallel
 test-parallel: setup ## The tests that need no running Airflow, on all cores (PostgreSQL's and Prometheus's among them)
-	$(PYTEST) -n auto --dist loadfile -m "not ($(LIVE))" $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not ($(LIVE))" $(ARGS)
 
 .PHONY: test-live
 test-live: setup ## The tests of a running Airflow and its UI in Chromium, one after the other

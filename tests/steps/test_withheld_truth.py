@@ -31,7 +31,7 @@ from setpoint.quality import judge
 from setpoint.signals.aggregate import aggregate
 from setpoint.testing.values import NOW, a_policy, a_state
 
-EXAMPLES = 20 if settings().max_examples <= 100 else settings().max_examples // 4
+EXAMPLES = 12 if settings().max_examples <= 100 else settings().max_examples // 4
 QUIET, ORDINARY, BUSY = 20.37, 50.53, 88.21
 
 
